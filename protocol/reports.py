@@ -1,0 +1,213 @@
+"""What a host says about its state: plan items, plans, results, drift records, machine state.
+
+The shapes are those of the published interface (`docs/reference/api.md`), with our digests added.
+Wire structs: unknown fields are ignored, so that a newer host can talk to an older coordinator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from protocol import canonical
+from protocol.canonical import Json
+
+Action = Literal["none", "create", "update", "remove", "run", "unknown", "error"]
+TriggerKind = Literal["reload", "restart", "rerun"]
+ResultStatus = Literal[
+    "unchanged", "changed", "removed", "failed", "skipped", "stale", "interrupted", "unknown"
+]
+DriftStatus = Literal["in_sync", "drifted", "failed", "cancelled"]
+DriftSource = Literal["manual", "scheduled", "event"]
+OperationStatus = Literal["running", "succeeded", "failed", "cancelled", "interrupted"]
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One field that differs; `diff` holds unified diff lines where the field is text."""
+
+    field: str
+    current: str | None = None
+    desired: str | None = None
+    sensitive: bool = False
+    diff: tuple[str, ...] = ()
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """Why a resource acts although it is as desired: `because` names the resources that change."""
+
+    kind: TriggerKind
+    because: tuple[str, ...]
+
+
+class ResourceDiff(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One resource of a plan or a drift record.
+
+    `desired` and `observed` are SHA-256 hex digests of the whole desired specification and of the
+    observed state before the change; `digest` is the item's own digest, the leaf that a decision
+    binds. Items with action `none`, `unknown` or `error` are not bound and have digest "".
+    """
+
+    module: str
+    type: str
+    identity: str
+    action: Action
+    id: str | None = None
+    name: str | None = None
+    changes: tuple[Change, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    message: str | None = None
+    desired: str = ""
+    observed: str = ""
+    digest: str = ""
+
+    @property
+    def address(self) -> str:
+        """The name of the resource on its host: `module/identity`."""
+        return f"{self.module}/{self.identity}"
+
+
+class PlanSummary(msgspec.Struct, frozen=True):
+    """How many resources of a plan fall under each action."""
+
+    create: int = 0
+    update: int = 0
+    remove: int = 0
+    run: int = 0
+    none: int = 0
+    unknown: int = 0
+    error: int = 0
+
+
+class PlanResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A host's answer to a plan; `digest` is the Merkle root over its bound items."""
+
+    node_id: str
+    modules: tuple[str, ...]
+    resources: tuple[ResourceDiff, ...]
+    summary: PlanSummary
+    digest: str = ""
+    snapshot_of: str | None = None
+
+
+class ResourceResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one resource in an apply."""
+
+    module: str
+    type: str
+    identity: str
+    action: Action
+    status: ResultStatus
+    duration_ms: int = 0
+    id: str | None = None
+    triggered: tuple[str, ...] = ()
+    error: str | None = None
+    has_output: bool = False
+    digest: str = ""
+
+
+class DriftRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One look at a host against the snapshot of its last successful apply.
+
+    `checked_at` is the host's clock in seconds since the epoch.
+    """
+
+    drift_id: str
+    node_id: str
+    source: DriftSource
+    checked_at: float
+    status: DriftStatus
+    snapshot_operation_id: str | None = None
+    resources: tuple[ResourceDiff, ...] = ()
+    message: str | None = None
+
+
+class AppliedSummary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One resource in a machine's believed state."""
+
+    module: str
+    type: str
+    identity: str
+    id: str | None = None
+    desired: str = ""
+
+
+class MachineState(msgspec.Struct, frozen=True):
+    """What a machine is believed to hold: applied, no longer desired, not yet applied."""
+
+    applied: tuple[AppliedSummary, ...] = ()
+    pending_removals: tuple[AppliedSummary, ...] = ()
+    unapplied: tuple[AppliedSummary, ...] = ()
+
+
+class CapturedStream(msgspec.Struct, frozen=True):
+    """Captured output of one program run; `exit` follows the shell (124 timeout, 128+n signal)."""
+
+    exit: int
+    stdout: str
+    stderr: str
+    truncated: bool = False
+
+
+class ScriptOutput(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The captured phases of one script resource."""
+
+    check: CapturedStream | None = None
+    apply: CapturedStream | None = None
+    undo: CapturedStream | None = None
+
+
+class ApplyResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A host's answer to an apply; `output` is keyed `module/identity`."""
+
+    operation_id: str
+    node_id: str
+    modules: tuple[str, ...]
+    status: OperationStatus
+    started_at: float
+    finished_at: float
+    resources: tuple[ResourceResult, ...] = ()
+    output: dict[str, ScriptOutput] = {}
+    plan_digest: str = ""
+    state: MachineState | None = None
+    error: str | None = None
+
+
+def item_digest(item: ResourceDiff) -> str:
+    """Return the digest that a decision binds: what is done, to what, from which state to which.
+
+    The diff text is left out: it is for people, redacted, and follows from the two states.
+    """
+    triggers: list[Json] = [
+        {"kind": trigger.kind, "because": list(trigger.because)} for trigger in item.triggers
+    ]
+    return canonical.digest(
+        {
+            "context": "standfast/plan-item/v1",
+            "module": item.module,
+            "type": item.type,
+            "identity": item.identity,
+            "action": item.action,
+            "desired": item.desired,
+            "observed": item.observed,
+            "triggers": triggers,
+        }
+    )
+
+
+def plan_digest(items: tuple[ResourceDiff, ...]) -> str:
+    """Return the digest of one host's plan: the Merkle root over its bound items, in sorted order.
+
+    Order of items carries no meaning here (dependencies order the work), so sorting makes the
+    digest the same for the same set of changes.
+    """
+    from protocol import merkle
+
+    leaves = sorted(bytes.fromhex(item.digest) for item in items if item.digest)
+    return merkle.root(leaves).hex()
+
+
+def content_digest(data: bytes) -> str:
+    """Return the SHA-256 of bytes as 64 lower-case hex digits."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,195 @@
+"""The roster: who the operators are. Version n+1 is signed by a quorum of the admins of version n.
+
+Agents and clients verify the chain themselves; the coordinator only carries it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from protocol import canonical, dsse, ids, reports
+from protocol.canonical import Json
+from protocol.errors import DecodeError, InvalidName
+from protocol.limits import MAX_OPERATORS, MAX_ROSTER_CHAIN
+from protocol.reasons import Reason, Refused
+
+Role = Literal["admin", "operator", "viewer", "automation"]
+# Roles whose signature may approve work on a host.
+DECIDING_ROLES: frozenset[str] = frozenset({"admin", "operator"})
+
+
+class RosterOperator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One operator: `public_key` is Ed25519 in hex, `operator_id` follows from it."""
+
+    operator_id: str
+    username: str
+    public_key: str
+    role: Role
+
+
+class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One version of the roster.
+
+    `previous` is the digest of the version before ("" for the first). `threshold` admins must sign
+    the next version. `epochs` maps a scope to the lowest epoch that its decisions may carry.
+    `issued_at` is the signer's clock in whole seconds.
+    """
+
+    v: Literal[1]
+    version: int
+    operators: tuple[RosterOperator, ...]
+    threshold: int
+    previous: str
+    issued_at: int
+    epochs: dict[str, int] = {}
+
+    def keys(self, roles: frozenset[str]) -> dict[str, bytes]:
+        """Return id and public key of the operators that hold one of the roles."""
+        return {
+            operator.operator_id: bytes.fromhex(operator.public_key)
+            for operator in self.operators
+            if operator.role in roles
+        }
+
+    def find(self, operator_id: str) -> RosterOperator | None:
+        """Return the operator with this id, or None."""
+        return next((o for o in self.operators if o.operator_id == operator_id), None)
+
+    def epoch(self, scope: str) -> int:
+        """Return the lowest epoch that a decision in this scope may carry."""
+        return self.epochs.get(scope, 0)
+
+
+class TrustedRoster(msgspec.Struct, frozen=True):
+    """A roster that was verified, with the digest of its exact bytes and its envelope."""
+
+    roster: Roster
+    digest: str
+    envelope: dsse.Envelope
+
+
+def encode(roster: Roster) -> bytes:
+    """Return the canonical bytes that are signed."""
+    value: Json = msgspec.to_builtins(roster)
+    return canonical.encode(_lists(value))
+
+
+def _lists(value: Json | tuple[Json, ...]) -> Json:
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_lists(item) for item in value]
+    return value
+
+
+def decode(envelope: dsse.Envelope) -> Roster | Refused:
+    """Return the roster in an envelope, its own consistency checked but no signature yet."""
+    if envelope.payload_type != dsse.ROSTER:
+        return Refused(Reason.ROSTER_INVALID, f"payload type {envelope.payload_type!r}")
+    try:
+        payload = envelope.content()
+        canonical.decode(payload)
+        roster = msgspec.json.decode(payload, type=Roster)
+        _check(roster)
+    except (DecodeError, InvalidName, msgspec.MsgspecError) as error:
+        return Refused(Reason.ROSTER_INVALID, str(error))
+    return roster
+
+
+def _check(roster: Roster) -> None:
+    if not 1 <= len(roster.operators) <= MAX_OPERATORS:
+        raise DecodeError(f"a roster names 1 to {MAX_OPERATORS} operators")
+    seen: set[str] = set()
+    for operator in roster.operators:
+        public = ids.check_hex64(operator.public_key, f"public key of {operator.username}")
+        if ids.operator_id(public) != operator.operator_id:
+            raise DecodeError(f"operator id of {operator.username} does not follow from the key")
+        ids.check_name(operator.username)
+        name = ids.fold_name(operator.username)
+        if operator.operator_id in seen or name in seen:
+            raise DecodeError(f"operator {operator.username} stands twice")
+        seen |= {operator.operator_id, name}
+    admins = sum(operator.role == "admin" for operator in roster.operators)
+    if not 1 <= roster.threshold <= admins:
+        raise DecodeError(f"threshold {roster.threshold} cannot be met by {admins} admins")
+    if roster.version < 1 or (roster.version == 1) != (not roster.previous):
+        raise DecodeError("version 1, and only version 1, has no previous roster")
+
+
+def verify_first(envelope: dsse.Envelope, pinned: str | None) -> TrustedRoster | Refused:
+    """Verify version 1 against a pinned digest (None only where first use is trusted)."""
+    roster = decode(envelope)
+    if isinstance(roster, Refused):
+        return roster
+    digest = reports.content_digest(envelope.content())
+    if pinned is not None and digest != pinned:
+        return Refused(Reason.ROSTER_FORK, f"roster {digest[:16]} is not the pinned {pinned[:16]}")
+    if pinned is None and roster.version != 1:
+        return Refused(Reason.ROSTER_INVALID, "the first roster must be version 1")
+    if roster.version != 1:
+        # The pin came by a trusted way and names these exact bytes: it says more than signatures.
+        return TrustedRoster(roster, digest, envelope)
+    return _quorum(roster, envelope, roster, digest)
+
+
+def verify_next(trusted: TrustedRoster, envelope: dsse.Envelope) -> TrustedRoster | Refused:
+    """Verify that an envelope holds the version after the trusted one."""
+    roster = decode(envelope)
+    if isinstance(roster, Refused):
+        return roster
+    digest = reports.content_digest(envelope.content())
+    if roster.version <= trusted.roster.version:
+        if digest == trusted.digest:
+            return trusted
+        reason = (
+            Reason.ROSTER_FORK
+            if roster.version == trusted.roster.version
+            else Reason.ROSTER_ROLLBACK
+        )
+        return Refused(reason, f"version {roster.version} offered, {trusted.roster.version} held")
+    if roster.version != trusted.roster.version + 1 or roster.previous != trusted.digest:
+        return Refused(Reason.ROSTER_FORK, f"version {roster.version} does not follow the one held")
+    if any(roster.epoch(scope) < epoch for scope, epoch in trusted.roster.epochs.items()):
+        return Refused(Reason.ROSTER_ROLLBACK, "an epoch went down")
+    return _quorum(roster, envelope, trusted.roster, digest)
+
+
+def verify_chain(
+    trusted: TrustedRoster | None, pinned: str | None, chain: tuple[dsse.Envelope, ...]
+) -> TrustedRoster | Refused:
+    """Verify a chain of rosters, oldest first, and return its end.
+
+    With nothing trusted yet, the chain may begin before the pinned version: what stands before it
+    is skipped, since the pin vouches for the pinned one alone.
+    """
+    if len(chain) > MAX_ROSTER_CHAIN:
+        return Refused(Reason.ROSTER_INVALID, f"more than {MAX_ROSTER_CHAIN} versions at once")
+    current: TrustedRoster | Refused | None = trusted
+    for envelope in chain:
+        if current is None:
+            first = verify_first(envelope, pinned)
+            if isinstance(first, Refused) and first.reason is Reason.ROSTER_FORK:
+                continue
+            current = first
+        elif isinstance(current, TrustedRoster):
+            current = verify_next(current, envelope)
+        if isinstance(current, Refused):
+            return current
+    if current is None:
+        return Refused(Reason.ROSTER_UNKNOWN, "the pinned roster is not in the chain")
+    return current
+
+
+def _quorum(
+    roster: Roster, envelope: dsse.Envelope, by: Roster, digest: str
+) -> TrustedRoster | Refused:
+    try:
+        held = dsse.signers(envelope, by.keys(frozenset({"admin"})))
+    except DecodeError as error:
+        return Refused(Reason.ROSTER_INVALID, str(error))
+    if len(held) < by.threshold:
+        detail = f"{len(held)} of {by.threshold} admin signatures on version {roster.version}"
+        return Refused(Reason.ROSTER_INVALID, detail)
+    return TrustedRoster(roster, digest, envelope)
