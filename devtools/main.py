@@ -1,0 +1,111 @@
+"""The subcommands of `./dev`. Each one's work is in a module of its own.
+
+`help` runs on a bare system Python, so this module imports only the standard library at its top.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+
+HELP = """\
+usage: ./dev COMMAND [ARGUMENTS]
+
+  up [--exit]     start a coordinator and an agent here and walk through the main job
+  test [ARGS]     run the tests; ARGS go to pytest, and without any every test runs
+  check           format, lint, import rules, types and tests/habits; shows all failures at once
+  bench [NAME]    run one benchmark, or all; one JSON object on standard output
+  openapi         print the API's OpenAPI document; needs no running server
+  docs [--write]  check every relative link of the documentation and list its pages; with --write,
+                  write docs/reference from the code first
+  lock            write the lock files again from pyproject.toml (needs uv)
+  help            this text
+"""
+
+
+def up(arguments: Sequence[str]) -> int:
+    """Starts the local installation; does not return while it runs."""
+    if importlib.util.find_spec("devtools.up") is None:
+        raise NotImplementedError("./dev up needs devtools/up.py, which is not written yet")
+    command = [sys.executable, "-m", "devtools.up", *arguments]
+    os.execv(sys.executable, command)  # noqa: S606  # replaces this process, so Ctrl-C is its own
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Runs pytest with the caller's arguments, or every test."""
+    from devtools.testing import run_tests
+
+    return run_tests(arguments)
+
+
+def check(arguments: Sequence[str]) -> int:
+    """Runs every static check and the habits."""
+    from devtools.checking import run_checks
+
+    return run_checks(arguments)
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """Runs one benchmark or all of them."""
+    from devtools.benching import run_benches
+
+    return run_benches(arguments)
+
+
+def openapi(arguments: Sequence[str]) -> int:
+    """Prints the OpenAPI document."""
+    command = [sys.executable, "-m", "coordinator.openapi", *arguments]
+    return subprocess.run(command, check=False).returncode
+
+
+def docs(arguments: Sequence[str]) -> int:
+    """Checks the documentation's links and lists its pages."""
+    from devtools.links import run_docs
+
+    return run_docs(list(arguments))
+
+
+def lock(arguments: Sequence[str]) -> int:
+    """Writes the lock files again."""
+    from devtools.locking import run_lock
+
+    return run_lock(arguments)
+
+
+COMMANDS = {
+    "up": up,
+    "test": test,
+    "check": check,
+    "bench": bench,
+    "openapi": openapi,
+    "docs": docs,
+    "lock": lock,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one subcommand; returns the exit status (2 for a wrong command line)."""
+    name = arguments[0] if arguments else "help"
+    if name in {"help", "-h", "--help"}:
+        sys.stdout.write(HELP)
+        return 0
+    if name not in COMMANDS:
+        sys.stderr.write(f"dev: there is no command {name!r}\n\n{HELP}")
+        return 2
+    return COMMANDS[name](arguments[1:])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
