@@ -1,1 +1,1 @@
-"""What the `dev` script runs: setting up, checks, tests, benchmarks, the main job. Not installed."""
+"""What the `dev` script runs: checks, tests, benchmarks, the main job. Not installed."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class LocalFleet:
             "NO_COLOR": "1",
         }
 
-    def __enter__(self) -> LocalFleet:
+    def __enter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self
 
@@ -230,6 +230,11 @@ class LocalFleet:
         return node
 
 
+def wall_clock() -> float:
+    """Return the seconds since the epoch, to compare with what hosts report."""
+    return time.time_ns() / 1e9
+
+
 def field(value: object, *names: str) -> object:
     """Return a field of parsed JSON by its path.
 
@@ -248,4 +253,4 @@ def certificate_fingerprint(path: Path) -> str:
     import hashlib
     import ssl
 
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(path.read_text())).hexdigest()
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(path.read_text(encoding="ascii"))).hexdigest()

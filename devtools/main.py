@@ -21,6 +21,7 @@ HELP = """\
 usage: ./dev COMMAND [ARGUMENTS]
 
   up [--exit]     start a coordinator and an agent here and walk through the main job
+  setup           make the environment and the programs in .venv/bin, and nothing else
   test [ARGS]     run the tests; ARGS go to pytest, and without any every test runs
   check           format, lint, import rules, types and tests/habits; shows all failures at once
   bench [NAME]    run one benchmark, or all; one JSON object on standard output
@@ -38,6 +39,13 @@ def up(arguments: Sequence[str]) -> int:
         raise NotImplementedError("./dev up needs devtools/up.py, which is not written yet")
     command = [sys.executable, "-m", "devtools.up", *arguments]
     os.execv(sys.executable, command)  # noqa: S606  # replaces this process, so Ctrl-C is its own
+
+
+def setup(arguments: Sequence[str]) -> int:
+    """Says where the programs are; `dev` has made the environment before it came here."""
+    del arguments
+    sys.stdout.write(f"ready: {ROOT / '.venv' / 'bin'}/standfast\n")
+    return 0
 
 
 def test(arguments: Sequence[str]) -> int:
@@ -83,6 +91,7 @@ def lock(arguments: Sequence[str]) -> int:
 
 COMMANDS = {
     "up": up,
+    "setup": setup,
     "test": test,
     "check": check,
     "bench": bench,

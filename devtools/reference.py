@@ -18,6 +18,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
 NOTE = "<!-- Written by `./dev docs --write` from the code; edit the code. -->\n"
 
+API_HEAD = """\
+# API reference
+
+JSON in and out, `Authorization: Bearer TOKEN`. The whole contract with every field is the OpenAPI
+3.1 document: `./dev openapi`, or `/schema/openapi.json` of a running coordinator, with browsable
+pages under `/schema`. Errors have one shape:
+`{"error": {"code", "message", "details?"}, "meta": {"request_id", "timestamp"}}`.
+"""
+CLI_HEAD = """\
+# Command-line reference
+
+Exit codes everywhere: 0 ok, 1 error, 2 usage, 3 not logged in or not allowed, 4 not found, 5 some
+resource failed, 6 changes pending or drift (only with `--detailed-exitcode`), 130 interrupted.
+"""
+
 
 def pages() -> dict[str, str]:
     """Return every generated page: file name and text."""
@@ -47,18 +62,10 @@ def api_page() -> str:
     """Return the page of endpoints, from the OpenAPI document."""
     command = [sys.executable, "-m", "coordinator.openapi"]
     document = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout)
-    lines = [
-        NOTE,
-        "# API reference\n",
-        "JSON in and out, `Authorization: Bearer TOKEN`. The whole contract with every field is the "
-        "OpenAPI 3.1 document: `./dev openapi`, or `/schema/openapi.json` of a running coordinator, "
-        "with browsable pages under `/schema`. Errors have one shape: "
-        '`{"error": {"code", "message", "details?"}, "meta": {"request_id", "timestamp"}}`.\n',
-    ]
+    lines = [NOTE, API_HEAD]
     for path, methods in sorted(document["paths"].items()):
         for method, operation in methods.items():
-            lines.append(f"## {method.upper()} {path}\n")
-            lines.append(_operation(operation))
+            lines += [f"## {method.upper()} {path}\n", _operation(operation)]
     return "\n".join(lines)
 
 
@@ -81,9 +88,10 @@ def _operation(operation: dict[str, object]) -> str:
 
 def programs() -> dict[str, click.Command]:
     """Return the console programs by name."""
+    import coordinator.main
+
     import agent.main
     import client.cli.main
-    import coordinator.main
     import state_engine.cli.main
 
     return {
@@ -112,19 +120,13 @@ def _walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Comman
 
 def cli_page() -> str:
     """Return the page of commands."""
-    lines = [
-        NOTE,
-        "# Command-line reference\n",
-        "Exit codes everywhere: 0 ok, 1 error, 2 usage, 3 not logged in or not allowed, 4 not "
-        "found, 5 some resource failed, 6 changes pending or drift (only with "
-        "`--detailed-exitcode`), 130 interrupted.\n",
-    ]
+    lines = [NOTE, CLI_HEAD]
     for name, command in commands():
-        lines.append(f"## {name}\n")
+        lines += [f"## {name}\n"]
         context = click.Context(command, info_name=name)
         with context.scope():
-            lines.append(f"{(command.help or '').strip()}\n")
-            lines.append(f"```text\n{command.get_usage(context)}\n```\n")
+            text = (command.help or "").strip()
+            lines += [f"{text}\n", f"```text\n{command.get_usage(context)}\n```\n"]
             lines.extend(_options(command, context))
     return "\n".join(lines)
 
@@ -199,9 +201,8 @@ def kinds_page() -> str:
         "Every kind takes `id`, `name`, `depends_on` beside it; see [modules](modules.md).\n",
     ]
     for name, kind in sorted(KINDS.items()):
-        lines.append(f"## {name}\n")
-        lines.append(f"{(kind.spec_type.__doc__ or '').strip()}\n")
-        lines.append("| Field | Meaning |\n|---|---|")
+        text = (kind.spec_type.__doc__ or "").strip()
+        lines += [f"## {name}\n", f"{text}\n", "| Field | Meaning |\n|---|---|"]
         info = msgspec.inspect.type_info(kind.spec_type)
         assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101  # as above
         for field in info.fields:
@@ -222,8 +223,8 @@ def reasons_page() -> str:
         "The same words in agent, API, `standfast why` and the event log.\n",
     ]
     for reason, explanation in sorted(EXPLAIN.items()):
-        lines.append(f"## {reason.value}\n")
-        lines.append(f"Means: {explanation.meaning}.\n\nNext: `{explanation.next}`\n")
+        text = f"Means: {explanation.meaning}.\n\nNext: `{explanation.next}`\n"
+        lines += [f"## {reason.value}\n", text]
     return "\n".join(lines)
 
 

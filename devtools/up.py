@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from devtools.local_fleet import ROOT, FleetError, LocalFleet, field, wait_for
+from devtools.local_fleet import ROOT, FleetError, LocalFleet, field, wait_for, wall_clock
 
 MARKER = ".made-by-dev-up"
 EXAMPLE = ROOT / "examples" / "01-hello-site.ordo.yaml"
@@ -31,12 +31,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     directory: Path = arguments.dir.resolve()
     try:
-        _fresh(directory)
-        with LocalFleet(directory, port=arguments.port) as fleet:
-            Walk(fleet).all()
-            if not arguments.exit:
-                _what_next(fleet)
-                threading.Event().wait()
+        _walk(directory, arguments.port, stay=not arguments.exit)
     except FleetError as error:
         print(f"\n✗ {error}", file=sys.stderr)
         for log in sorted(directory.glob("*.log")):
@@ -46,6 +41,15 @@ def main() -> int:
         print("\nstopped; everything of it lies in", directory)
         return 0 if not arguments.exit else 130
     return 0
+
+
+def _walk(directory: Path, port: int, *, stay: bool) -> None:
+    _fresh(directory)
+    with LocalFleet(directory, port=port) as fleet:
+        Walk(fleet).all()
+        if stay:
+            _what_next(fleet)
+            threading.Event().wait()
 
 
 def _interrupt(*_: object) -> None:
@@ -124,7 +128,7 @@ class Walk:
         """Change a managed file behind the agent's back and show when that was seen."""
         fleet = self.fleet
         target = self.sandbox / MODULE / "site.conf"
-        before = time.time()
+        before = wall_clock()
         with target.open("a") as file:
             file.write("workers 400\n")
         record = wait_for("the drift record", lambda: self.drift_since(before))
@@ -136,7 +140,7 @@ class Walk:
     def drift_since(self, moment: float) -> object | None:
         """Return the newest drift record if it is of drift and not older than a moment."""
         found = self.fleet.ask("state", "drift-list", "--agent", NODE, "--limit", "1")
-        records = found if isinstance(found, list) else []
+        records: list[object] = found if isinstance(found, list) else []
         for record in records:
             fresh = float(str(field(record, "checked_at"))) >= moment
             if fresh and field(record, "status") == "drifted":
