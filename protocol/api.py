@@ -326,7 +326,7 @@ class CreateEnrolmentKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fiel
     """POST /clusters/{cluster}/enrollment_keys; null uses means without limit."""
 
     name: str | None = None
-    uses_remaining: int | None | msgspec.UnsetType = msgspec.UNSET
+    uses_remaining: int | msgspec.UnsetType | None = msgspec.UNSET
     expires_at: str | None = None
     tags: dict[str, str] = {}
     auto_approve: bool = False
@@ -336,9 +336,9 @@ class CreateEnrolmentKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fiel
 class UpdateEnrolmentKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PATCH /enrollment_keys/{id}: absent keeps, null clears."""
 
-    name: str | None | msgspec.UnsetType = msgspec.UNSET
-    uses_remaining: int | None | msgspec.UnsetType = msgspec.UNSET
-    expires_at: str | None | msgspec.UnsetType = msgspec.UNSET
+    name: str | msgspec.UnsetType | None = msgspec.UNSET
+    uses_remaining: int | msgspec.UnsetType | None = msgspec.UNSET
+    expires_at: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class EnrolmentKeyInfo(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from protocol.errors import DecodeError
 
@@ -57,7 +57,7 @@ def digest(value: Json) -> str:
     return hashlib.sha256(encode(value)).hexdigest()
 
 
-def _check(value: Json, depth: int) -> None:
+def _check(value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise DecodeError(f"nested deeper than {MAX_DEPTH} levels")
     if value is None or isinstance(value, bool):
@@ -70,17 +70,20 @@ def _check(value: Json, depth: int) -> None:
             raise DecodeError(f"integer {value} is outside ±(2^53 - 1)")
         return
     if isinstance(value, list):
-        for item in value:
+        for item in cast("list[object]", value):
             _check(item, depth + 1)
-        return
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise DecodeError(f"object key {key!r} is not a string")
-            _encodable(key)
-            _check(item, depth + 1)
-        return
-    raise DecodeError(f"{type(value).__name__} has no canonical form; use {_KINDS}")
+    elif isinstance(value, dict):
+        _check_object(cast("dict[object, object]", value), depth)
+    else:
+        raise DecodeError(f"{type(value).__name__} has no canonical form; use {_KINDS}")
+
+
+def _check_object(value: dict[object, object], depth: int) -> None:
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise DecodeError(f"object key {key!r} is not a string")
+        _encodable(key)
+        _check(item, depth + 1)
 
 
 def _encodable(text: str) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from protocol import canonical, dsse, ids, merkle
 from protocol.canonical import Json
-from protocol.errors import DecodeError, InvalidName
+from protocol.errors import MALFORMED, DecodeError, InvalidName
 from protocol.limits import (
     CLOCK_SKEW_SECONDS,
     MAX_COMMENT,
@@ -64,7 +64,8 @@ class Context(msgspec.Struct, frozen=True):
     """What a host knows when it judges: itself, whom it trusts, its memory and its clock.
 
     `used` maps decision ids to how often they were consumed here; `epochs` is the highest epoch
-    seen per scope; `now` is the later of the wall clock and the latest signed time seen.
+    set by a roster per scope (never by a decision: one operator could lock out all others);
+    `now` is the later of the wall clock and the latest signed time seen.
     """
 
     node_id: str
@@ -101,7 +102,7 @@ def decode(envelope: dsse.Envelope) -> Decision | Refused:
         canonical.decode(payload)
         decision = msgspec.json.decode(payload, type=Decision)
         _check(decision)
-    except (DecodeError, InvalidName, msgspec.MsgspecError) as error:
+    except (DecodeError, InvalidName, *MALFORMED) as error:
         return Refused(Reason.ENVELOPE_INVALID, str(error))
     return decision
 
@@ -111,6 +112,8 @@ def _check(decision: Decision) -> None:
     ids.check_hex64(decision.action_hash, "action_hash")
     if not 1 <= len(decision.nodes) <= MAX_DECISION_NODES:
         raise DecodeError(f"a decision names 1 to {MAX_DECISION_NODES} nodes")
+    if len(set(decision.nodes)) != len(decision.nodes):
+        raise DecodeError("a decision names a node twice")
     for node in decision.nodes:
         ids.check_node_id(node)
     if not 0 < decision.expires_at - decision.not_before <= MAX_DECISION_SECONDS:
@@ -155,7 +158,9 @@ def _signers(
 ) -> tuple[str, ...] | Refused:
     rule = context.policy.rule(capability)
     everyone = context.roster.keys(frozenset({"admin", "operator", "viewer", "automation"}))
-    known = {**everyone, context.coordinator_id: context.coordinator_key}
+    # The roster has the last word on whose key an id means; the coordinator's own key stands
+    # here only so that its signature is told apart from a stranger's.
+    known = {context.coordinator_id: context.coordinator_key, **everyone}
     if not envelope.signatures:
         return Refused(Reason.UNSIGNED, "the envelope carries no signature")
     if not any(signature.keyid in known for signature in envelope.signatures):
@@ -166,8 +171,12 @@ def _signers(
         return Refused(Reason.ENVELOPE_INVALID, str(error))
     if not held:
         return Refused(Reason.SIGNATURE_INVALID, "no signature matches the payload")
-    roles = DECIDING_ROLES if rule.signature == "operator" else DECIDING_ROLES | {"automation"}
-    counted = tuple(signer for signer in held if signer in context.roster.keys(frozenset(roles)))
+    deciding = context.roster.keys(DECIDING_ROLES)
+    if rule.signature == "coordinator":
+        # Of the automations only the coordinator itself is let in by this policy.
+        automations = context.roster.keys(frozenset({"automation"})).items()
+        deciding |= {k: v for k, v in automations if v == context.coordinator_key}
+    counted = tuple(signer for signer in held if signer in deciding)
     if not counted:
         return Refused(Reason.ROLE_FORBIDDEN, f"signed by {', '.join(held)}, none may decide")
     if len(counted) < rule.quorum:
@@ -201,7 +210,8 @@ def _check_replay(decision: Decision, context: Context) -> Refused | None:
 
 
 def _check_clock(decision: Decision, now: float) -> Refused | None:
-    if now < decision.not_before - CLOCK_SKEW_SECONDS:
+    # Written so that a clock that is not a number refuses.
+    if not now >= decision.not_before - CLOCK_SKEW_SECONDS:
         return Refused(Reason.NOT_YET_VALID, f"valid from {decision.not_before}, now {now:.0f}")
     if now >= decision.expires_at:
         return Refused(Reason.EXPIRED, f"expired at {decision.expires_at}, now {now:.0f}")

@@ -8,7 +8,7 @@ import binascii
 import msgspec
 
 from protocol import keys
-from protocol.errors import DecodeError
+from protocol.errors import MALFORMED, DecodeError
 from protocol.limits import MAX_SIGNATURES
 
 # Payload types; one signature can never be taken for another kind of statement.
@@ -87,7 +87,7 @@ def decode(data: bytes) -> Envelope:
     """
     try:
         return msgspec.json.decode(data, type=Envelope)
-    except msgspec.MsgspecError as error:
+    except MALFORMED as error:
         raise DecodeError(f"not a signed envelope: {error}") from error
 
 

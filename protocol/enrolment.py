@@ -12,7 +12,7 @@ import hashlib
 import msgspec
 
 from protocol import ids
-from protocol.errors import DecodeError, InvalidName
+from protocol.errors import MALFORMED, DecodeError, InvalidName
 
 SECRET_SIZE = 32
 # urls, three digests and a name: 600 bytes; with eight long urls 2 KiB.
@@ -57,7 +57,7 @@ def decode(text: str) -> EnrolmentKey:
         if key.tls_fingerprint:
             ids.check_hex64(key.tls_fingerprint, "tls_fingerprint")
         ids.check_hex64(key.roster, "roster")
-    except (msgspec.MsgspecError, InvalidName) as error:
+    except (InvalidName, *MALFORMED) as error:
         raise DecodeError(f"not an enrolment key: {error}") from error
     if not key.urls or not all(url.startswith(("https://", "http://")) for url in key.urls):
         raise DecodeError("not an enrolment key: it names no http(s) url")

@@ -6,6 +6,12 @@ A refusal that a peer or an operator must understand is a `Refused` value with a
 
 from __future__ import annotations
 
+import msgspec
+
+# What decoding somebody's bytes with msgspec may raise: besides its own errors, bad UTF-8 in a
+# string and nesting without end. Catch all three wherever the bytes are not our own.
+MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 
 class StandfastError(Exception):
     """The parent of every error that Standfast raises on purpose; its text is fit for a user."""
@@ -23,5 +29,5 @@ class DecodeError(StandfastError):
     """Bytes or text that should hold a value do not; the text says where and what was expected."""
 
 
-class InvalidName(StandfastError):
+class InvalidName(StandfastError):  # noqa: N818  # it names the fault as people say it
     """A name, id or key breaks the rule for its kind; the text says the rule."""

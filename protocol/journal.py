@@ -12,17 +12,21 @@ from typing import Literal
 import msgspec
 
 from protocol import keys
+from protocol.canonical import MAX_INTEGER
 
 EntryKind = Literal[
     "accepted", "refused", "started", "progress", "artifact", "finished", "drift", "audit"
 ]
+# The year 10000: a time beyond it is no clock's, and its microseconds overflow.
+MAX_TIME = 253_402_300_800.0
 GENESIS = b"\x00" * 32
 
 
 class Entry(msgspec.Struct, frozen=True):
     """One signed line; `body` is msgpack of the struct that belongs to the kind (`messages`).
 
-    `prev` is the hash of the entry before; `at` is the host's clock in seconds.
+    `seq` begins at 1; `prev` is the hash of the entry before (`GENESIS` for the first); `at` is
+    the host's clock in seconds.
     """
 
     seq: int
@@ -35,10 +39,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 def entry_hash(seq: int, prev: bytes, at: float, kind: str, body: bytes) -> bytes:
     """Return the hash that the next entry's `prev` carries and that the signature covers."""
+    # What is no time has no microseconds; `holds` refuses such an entry.
+    micros = round(at * 1_000_000) if 0.0 <= at < MAX_TIME else -1
     head = b"standfast/journal/v1\x00%d\x00%b\x00%d\x00%b\x00" % (
         seq,
         prev,
-        round(at * 1_000_000),
+        micros,
         kind.encode(),
     )
     return hashlib.sha256(head + hashlib.sha256(body).digest()).digest()
@@ -57,5 +63,9 @@ def hash_of(entry: Entry) -> bytes:
 
 
 def holds(entry: Entry, public_key: bytes) -> bool:
-    """Say whether the entry is signed by the host's key."""
+    """Say whether the entry is well-formed and signed by the host's key."""
+    if not (1 <= entry.seq <= MAX_INTEGER and 0.0 <= entry.at < MAX_TIME):
+        return False
+    if len(entry.prev) != len(GENESIS):
+        return False
     return keys.verify(public_key, entry.sig, hash_of(entry))

@@ -1,4 +1,4 @@
-"""Every bound of the protocol in one place, each with its arithmetic. Full means refuse, visibly."""
+"""Every bound of the protocol in one place, with its arithmetic. Full means refuse, visibly."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ARTIFACT_CHUNK = 196_608
 MAX_ARTIFACT = 67_108_864
 # An API body: a module as JSON text doubles at worst when escaped.
 MAX_BODY = 1_048_576
-# Nodes that one decision names one by one: 1,000 × 38 bytes is 38 KiB of payload.
+# Nodes that one decision names one by one: 1,000 x 38 bytes is 38 KiB of payload.
 MAX_DECISION_NODES = 1_000
-# Operators in a roster and versions in one roster message: 200 × 300 bytes is 60 KiB.
+# Operators in a roster and versions in one roster message: 200 x 300 bytes is 60 KiB.
 MAX_OPERATORS = 200
 MAX_ROSTER_CHAIN = 512
 # Signatures on one envelope: a quorum of more than 16 people is not a quorum.
 MAX_SIGNATURES = 16
-# Items that one offer approves: 10,000 × 32 bytes is 320 KB.
+# Items that one offer approves: 10,000 x 32 bytes is 320 KB.
 MAX_APPROVED_ITEMS = 10_000
 # Strings that people type: comments, names of hosts.
 MAX_COMMENT = 1_024

@@ -11,7 +11,7 @@ import msgspec
 
 from protocol import dsse, journal
 from protocol.decisions import PlanProof
-from protocol.errors import DecodeError
+from protocol.errors import MALFORMED, DecodeError
 from protocol.limits import MAX_FRAME
 from protocol.policy import Capability
 from protocol.reports import DriftRecord, ResourceResult
@@ -59,6 +59,9 @@ class Proof(msgspec.Struct, frozen=True, tag="proof", tag_field="type"):
 
     signature: bytes
     enrolment_secret: bytes | None = None
+
+    def __repr__(self) -> str:
+        return "Proof(<hidden>)"
 
 
 class Facts(msgspec.Struct, frozen=True, tag="facts", tag_field="type"):
@@ -293,7 +296,7 @@ def decode_up(data: bytes) -> Up:
     _check_size(data)
     try:
         return _up.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED as error:
         raise DecodeError(f"not a message of an agent: {error}") from error
 
 
@@ -306,7 +309,7 @@ def decode_down(data: bytes) -> Down:
     _check_size(data)
     try:
         return _down.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED as error:
         raise DecodeError(f"not a message of the coordinator: {error}") from error
 
 
@@ -328,5 +331,5 @@ def decode_body(entry: journal.Entry) -> Body:
     """
     try:
         return msgspec.msgpack.decode(entry.body, type=BODY_TYPES[entry.kind])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED as error:
         raise DecodeError(f"journal entry {entry.seq} ({entry.kind}): {error}") from error

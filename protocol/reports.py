@@ -7,11 +7,12 @@ Wire structs: unknown fields are ignored, so that a newer host can talk to an ol
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
-from protocol import canonical
+from protocol import canonical, ids, merkle
 from protocol.canonical import Json
 
 Action = Literal["none", "create", "update", "remove", "run", "unknown", "error"]
@@ -202,9 +203,16 @@ def plan_digest(items: tuple[ResourceDiff, ...]) -> str:
     Order of items carries no meaning here (dependencies order the work), so sorting makes the
     digest the same for the same set of changes.
     """
-    from protocol import merkle
+    return approved_digest(item.digest for item in items if item.digest)
 
-    leaves = sorted(bytes.fromhex(item.digest) for item in items if item.digest)
+
+def approved_digest(digests: Iterable[str]) -> str:
+    """Return the plan digest that a set of item digests makes, in whatever order they come.
+
+    Raises:
+        InvalidName: one of them is not a digest.
+    """
+    leaves = sorted(ids.check_hex64(digest, "item digest") for digest in digests)
     return merkle.root(leaves).hex()
 
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 import msgspec
 
-from protocol import canonical, dsse, ids, reports
+from protocol import canonical, dsse, ids, keys, reports
 from protocol.canonical import Json
-from protocol.errors import DecodeError, InvalidName
+from protocol.errors import MALFORMED, DecodeError, InvalidName
 from protocol.limits import MAX_OPERATORS, MAX_ROSTER_CHAIN
 from protocol.reasons import Reason, Refused
 
@@ -93,7 +93,7 @@ def decode(envelope: dsse.Envelope) -> Roster | Refused:
         canonical.decode(payload)
         roster = msgspec.json.decode(payload, type=Roster)
         _check(roster)
-    except (DecodeError, InvalidName, msgspec.MsgspecError) as error:
+    except (DecodeError, InvalidName, *MALFORMED) as error:
         return Refused(Reason.ROSTER_INVALID, str(error))
     return roster
 
@@ -104,9 +104,12 @@ def _check(roster: Roster) -> None:
     seen: set[str] = set()
     for operator in roster.operators:
         public = ids.check_hex64(operator.public_key, f"public key of {operator.username}")
+        if keys.is_weak(public):
+            raise DecodeError(f"public key of {operator.username} is one that anybody can sign for")
         if ids.operator_id(public) != operator.operator_id:
             raise DecodeError(f"operator id of {operator.username} does not follow from the key")
-        ids.check_name(operator.username)
+        if ids.check_name(operator.username) != operator.username:
+            raise DecodeError(f"username {operator.username!r} is not in its one form (NFC)")
         name = ids.fold_name(operator.username)
         if operator.operator_id in seen or name in seen:
             raise DecodeError(f"operator {operator.username} stands twice")
@@ -114,6 +117,8 @@ def _check(roster: Roster) -> None:
     admins = sum(operator.role == "admin" for operator in roster.operators)
     if not 1 <= roster.threshold <= admins:
         raise DecodeError(f"threshold {roster.threshold} cannot be met by {admins} admins")
+    if any(epoch < 0 for epoch in roster.epochs.values()):
+        raise DecodeError("an epoch is at least 0")
     if roster.version < 1 or (roster.version == 1) != (not roster.previous):
         raise DecodeError("version 1, and only version 1, has no previous roster")
 
@@ -166,17 +171,17 @@ def verify_chain(
     """
     if len(chain) > MAX_ROSTER_CHAIN:
         return Refused(Reason.ROSTER_INVALID, f"more than {MAX_ROSTER_CHAIN} versions at once")
-    current: TrustedRoster | Refused | None = trusted
+    current = trusted
     for envelope in chain:
         if current is None:
-            first = verify_first(envelope, pinned)
-            if isinstance(first, Refused) and first.reason is Reason.ROSTER_FORK:
+            step = verify_first(envelope, pinned)
+            if isinstance(step, Refused) and step.reason is Reason.ROSTER_FORK:
                 continue
-            current = first
-        elif isinstance(current, TrustedRoster):
-            current = verify_next(current, envelope)
-        if isinstance(current, Refused):
-            return current
+        else:
+            step = verify_next(current, envelope)
+        if isinstance(step, Refused):
+            return step
+        current = step
     if current is None:
         return Refused(Reason.ROSTER_UNKNOWN, "the pinned roster is not in the chain")
     return current

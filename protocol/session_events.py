@@ -1,0 +1,84 @@
+"""Which event of `protocol.session_table` a message is, and how a session ends."""
+
+from __future__ import annotations
+
+from protocol import messages
+from protocol.limits import MAX_COMMENT
+from protocol.messages import (
+    Ack,
+    Cancel,
+    Challenge,
+    Close,
+    Desired,
+    Facts,
+    Heartbeat,
+    Hello,
+    Journal,
+    Offer,
+    Proof,
+    Rejected,
+    RosterUpdate,
+    Welcome,
+)
+from protocol.reasons import Reason
+from protocol.session_actions import Action, CloseLink, Log, Send
+from protocol.session_table import Event
+
+
+def last_words(code: str, text: str, reason: Reason | None, *, said: bool) -> list[Action]:
+    """Return the actions that end a link by us; `said` says whether the peer is told."""
+    actions: list[Action] = [Log("info", f"link closed: {code}: {text}")]
+    if said:
+        actions.append(Send(messages.encode(Close(code, text[:MAX_COMMENT]))))
+    return [*actions, CloseLink(code, text, reason)]
+
+
+def welcome_event(message: Welcome) -> Event:
+    """Return the event that a welcome stands for, by the approval it carries."""
+    match message.approval:
+        case "approved":
+            return Event.WELCOME_APPROVED
+        case "pending":
+            return Event.WELCOME_PENDING
+        case "rejected":
+            return Event.REJECTED
+
+
+def down_event(message: messages.Down) -> Event:
+    """Return the event that a message of the coordinator stands for."""
+    match message:
+        case Welcome():
+            return welcome_event(message)
+        case Challenge():
+            return Event.CHALLENGE
+        case Rejected():
+            return Event.REJECTED
+        case Desired():
+            return Event.DESIRED
+        case Offer():
+            return Event.OFFER
+        case Cancel():
+            return Event.CANCEL
+        case RosterUpdate():
+            return Event.ROSTER
+        case Ack():
+            return Event.ACK
+        case Close():
+            return Event.CLOSE
+
+
+def up_event(message: messages.Up) -> Event:
+    """Return the event that a message of an agent stands for."""
+    match message:
+        case Hello():
+            return Event.HELLO
+        case Proof():
+            return Event.PROOF
+        case Facts():
+            return Event.FACTS
+        case Journal():
+            return Event.JOURNAL
+        case Heartbeat():
+            return Event.HEARTBEAT
+        case Close():
+            return Event.CLOSE
