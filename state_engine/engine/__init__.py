@@ -1,0 +1,1 @@
+"""Plan, apply, drift: pure but for the ports they are given."""

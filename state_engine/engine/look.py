@@ -1,0 +1,164 @@
+"""One look at one resource: observe, compare, and say it as a plan item. Changes nothing.
+
+A kind's errors become items; nothing here decides whether the item may be acted on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from protocol.reports import Change, ResourceDiff, Trigger, TriggerKind, item_digest
+from state_engine.engine.digests import observed_digest
+from state_engine.engine.prepared import Prepared
+from state_engine.model import ResourceKey
+from state_engine.ports import PortError, Ports
+from state_engine.resources.accounts import gid_of, uid_of
+from state_engine.resources.contract import Context, Difference, Observation
+
+UNSIGNED = "unsigned: its check was not run, for no trusted operator signed this module version"
+MASK = "(sensitive)"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found, what it differs in, and the plan item that says so."""
+
+    item: ResourceDiff
+    difference: Difference
+    observation: Observation | None = None
+
+
+class Glancer:
+    """Answers whether a cheap look suffices, for one plan, apply or drift look.
+
+    Account names are asked once per look: a renumbered user is seen by the next one.
+    """
+
+    def __init__(self, ports: Ports) -> None:
+        self._matches = ports.files.matches
+        self._digest = ports.files.digest
+        self._accounts = ports.accounts
+        self._uids: dict[str, int | None] = {}
+        self._gids: dict[str, int | None] = {}
+
+    def converged(self, prepared: Prepared) -> bool:
+        """Return True only if the host is seen to be as desired."""
+        glance = prepared.glance
+        if glance is None:
+            return False
+        uid = gid = None
+        if glance.owner is not None:
+            uid = self._uid(glance.owner)
+            if uid is None:
+                return False
+        if glance.group is not None:
+            gid = self._gid(glance.group)
+            if gid is None:
+                return False
+        if self._matches(glance.path, glance.type, glance.mode, uid, gid, glance.digest):
+            return True
+        if glance.digest is None or not self._matches(
+            glance.path, glance.type, glance.mode, uid, gid, None
+        ):
+            return False
+        # Only the content is not known yet: read it once, which costs a third of a whole look.
+        try:
+            return self._digest(glance.path) == glance.digest
+        except PortError:
+            return False
+
+    def _uid(self, owner: str) -> int | None:
+        try:
+            return self._uids[owner]
+        except KeyError:
+            found = self._uids[owner] = uid_of(owner, self._accounts)
+            return found
+
+    def _gid(self, group: str) -> int | None:
+        try:
+            return self._gids[group]
+        except KeyError:
+            found = self._gids[group] = gid_of(group, self._accounts)
+            return found
+
+
+def look(prepared: Prepared, ports: Ports, context: Context, *, verify: bool = False) -> Look:
+    """Observe and compare one resource; the item has no triggers and no digests yet."""
+    resource, kind = prepared.resource, prepared.kind
+    if kind is None:
+        return _refused(prepared, f"`{resource.kind}` is not a kind of resource that is known here")
+    if prepared.runs_code and not resource.trusted:
+        difference = Difference("unknown", message=UNSIGNED)
+        return Look(_item(prepared, difference), difference)
+    try:
+        observation = kind.observe(resource.spec, ports, verify=verify)
+    except (PortError, msgspec.ValidationError) as error:
+        return _refused(prepared, str(error))
+    difference = kind.compare(resource.spec, observation, context)
+    return Look(_item(prepared, difference), difference, observation)
+
+
+def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger, ...]) -> Look:
+    """Return the look with its digests filled in, if its item is one that a decision binds."""
+    if found.item.action in {"none", "unknown", "error"}:
+        return found
+    item = msgspec.structs.replace(
+        found.item,
+        triggers=triggers,
+        desired=prepared.desired(ports),
+        observed=observed_digest(found.observation, prepared.resource, ports),
+    )
+    item = msgspec.structs.replace(item, digest=item_digest(item))
+    return Look(item, found.difference, found.observation)
+
+
+def triggers_of(
+    prepared: Prepared, changing: dict[ResourceKey, str], *, pending: bool
+) -> tuple[Trigger, ...]:
+    """Return why a resource acts: what it reacts to changes, or an earlier trigger is pending."""
+    found: list[Trigger] = []
+    for trigger in prepared.resource.triggers:
+        because = tuple(changing[key] for key in trigger.on if key in changing)
+        if because or pending:
+            found.append(Trigger(trigger.kind, because))
+    return tuple(found)
+
+
+def kinds_of(triggers: tuple[Trigger, ...]) -> tuple[TriggerKind, ...]:
+    """Return the kinds of triggers without repetition, in order."""
+    return tuple(dict.fromkeys(trigger.kind for trigger in triggers))
+
+
+def masked(changes: tuple[Change, ...], sensitive: tuple[str, ...]) -> tuple[Change, ...]:
+    """Return the changes without the values of sensitive fields, old and new."""
+    if not sensitive:
+        return changes
+    return tuple(
+        Change(
+            change.field,
+            None if change.current is None else MASK,
+            None if change.desired is None else MASK,
+            sensitive=True,
+        )
+        if change.field in sensitive
+        else change
+        for change in changes
+    )
+
+
+def _refused(prepared: Prepared, message: str) -> Look:
+    difference = Difference("error", message=message)
+    return Look(_item(prepared, difference), difference)
+
+
+def _item(prepared: Prepared, difference: Difference) -> ResourceDiff:
+    if difference.action == "none" and difference.message is None:
+        return prepared.converged
+    return msgspec.structs.replace(
+        prepared.converged,
+        action=difference.action,
+        changes=masked(difference.changes, prepared.resource.sensitive),
+        message=difference.message,
+    )

@@ -1,0 +1,136 @@
+"""Carrying out steps through the ports. Deciding on steps is the kinds' work."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from protocol.reports import CapturedStream
+from state_engine.ports import PortError, Ports
+from state_engine.resources.accounts import gid_of, uid_of
+from state_engine.resources.contract import (
+    MakeDirectory,
+    RemoveDirectory,
+    RemoveFile,
+    RestoreFile,
+    RunScript,
+    SetAttributes,
+    Step,
+    WriteFile,
+)
+
+DEFAULT_FILE_MODE = 0o644
+DEFAULT_DIRECTORY_MODE = 0o755
+
+
+class Outcome:
+    """What carrying out steps has brought: whether anything changed, and captured output."""
+
+    def __init__(self) -> None:
+        self.changed = False
+        self.captured: dict[str, CapturedStream] = {}
+
+
+def carry_out(steps: tuple[Step, ...], ports: Ports, outcome: Outcome) -> None:
+    """Do the steps in order, noting in `outcome` what was done so far.
+
+    Raises:
+        PortError: a step failed; the steps before it are done.
+    """
+    for step in steps:
+        _one(step, ports, outcome)
+
+
+def _one(step: Step, ports: Ports, outcome: Outcome) -> None:
+    match step:
+        case WriteFile():
+            _write(step, ports)
+        case RestoreFile():
+            _restore(step, ports)
+        case MakeDirectory():
+            mode = DEFAULT_DIRECTORY_MODE if step.mode is None else step.mode
+            uid, gid = _owner(step.owner, ports), _group(step.group, ports)
+            ports.files.make_directory(step.path, mode, uid, gid)
+        case SetAttributes():
+            _set_attributes(step, ports)
+        case RemoveFile():
+            if step.backup:
+                ports.backups.keep(step.path)
+            ports.files.remove(step.path)
+        case RemoveDirectory():
+            if not ports.files.is_empty(step.path):
+                return
+            ports.files.remove(step.path)
+        case RunScript():
+            outcome.changed = True
+            _run(step, ports, outcome)
+        case _:
+            assert_never(step)
+    outcome.changed = True
+
+
+def _write(step: WriteFile, ports: Ports) -> None:
+    existing = ports.files.stat(step.path)
+    mode, uid, gid = DEFAULT_FILE_MODE, -1, -1
+    if existing is not None:
+        mode, uid, gid = existing.mode, existing.uid, existing.gid
+        # Permission bits that the module does not name survive; a privilege never does.
+        mode &= 0o777
+    mode = mode if step.mode is None else step.mode
+    uid = uid if step.owner is None else _owner(step.owner, ports)
+    gid = gid if step.group is None else _group(step.group, ports)
+    ports.files.write(step.path, step.content, mode, uid, gid)
+
+
+def _restore(step: RestoreFile, ports: Ports) -> None:
+    content = ports.backups.content(step.digest)
+    # What stands there now may hold someone's edits: keep it, as the old content was kept.
+    ports.backups.keep(step.path)
+    mode = DEFAULT_FILE_MODE if step.mode is None else step.mode
+    uid = -1 if step.owner is None else step.owner
+    gid = -1 if step.group is None else step.group
+    ports.files.write(step.path, content, mode, uid, gid)
+    if ports.files.digest(step.path, verify=True) != step.digest:
+        raise PortError(f"{step.path} does not hold the restored content")
+
+
+def _set_attributes(step: SetAttributes, ports: Ports) -> None:
+    if step.owner is not None or step.group is not None:
+        uid, gid = _owner(step.owner, ports), _group(step.group, ports)
+        before = ports.files.stat(step.path)
+        ports.files.set_owner(step.path, uid, gid)
+        if step.mode is None and before is not None:
+            # chown clears set-uid and set-gid; a mode that is not managed stays as it was.
+            ports.files.set_mode(step.path, before.mode)
+    if step.mode is not None:
+        ports.files.set_mode(step.path, step.mode)
+
+
+def _run(step: RunScript, ports: Ports, outcome: Outcome) -> None:
+    captured = ports.programs.run(step.call)
+    # The script may have made the user that a later item names.
+    ports.accounts.forget()
+    outcome.captured[step.phase] = captured
+    if captured.exit != 0:
+        reason = f"exit {captured.exit}"
+        if captured.exit == 124:
+            reason += f" (124 is also a run longer than {step.call.timeout:g} s)"
+        last = captured.stderr.strip().rpartition("\n")[2][:200]
+        raise PortError(f"{step.phase} failed: {reason}" + (f": {last}" if last else ""))
+
+
+def _owner(name: str | None, ports: Ports) -> int:
+    if name is None:
+        return -1
+    uid = uid_of(name, ports.accounts)
+    if uid is None:
+        raise PortError(f"there is no user `{name}` on this host")
+    return uid
+
+
+def _group(name: str | None, ports: Ports) -> int:
+    if name is None:
+        return -1
+    gid = gid_of(name, ports.accounts)
+    if gid is None:
+        raise PortError(f"there is no group `{name}` on this host")
+    return gid

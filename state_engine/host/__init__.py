@@ -1,0 +1,1 @@
+"""The ports made real on Linux: synchronous, no trio, no network."""

@@ -1,0 +1,43 @@
+"""The ports of this host, put together. One object belongs to one engine thread."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+
+from state_engine.host import clock as host_clock
+from state_engine.host.accounts import LinuxAccounts
+from state_engine.host.backups import LinuxBackups
+from state_engine.host.files import LinuxFiles
+from state_engine.host.programs import LinuxPrograms
+from state_engine.host.stat_cache import StatCache
+
+
+class LinuxPorts:
+    """Everything that the engine may touch on this host.
+
+    `state_directory` holds the kept copies (`backups/`). `fingerprint_key` is 32 secret bytes that
+    never leave the host. `cancelled` is asked while a program runs.
+    """
+
+    def __init__(
+        self,
+        state_directory: Path,
+        fingerprint_key: bytes,
+        *,
+        clock: Callable[[], float] = host_clock.now,
+        cancelled: Callable[[], bool] = lambda: False,
+        cache: StatCache | None = None,
+    ) -> None:
+        self.files = LinuxFiles(cache)
+        self.accounts = LinuxAccounts()
+        self.programs = LinuxPrograms(cancelled)
+        self.backups = LinuxBackups(state_directory / "backups", self.files)
+        self.clock = clock
+        self._key = fingerprint_key
+
+    def fingerprint(self, value: bytes) -> str:
+        """Return an HMAC under a key that never leaves this host, for values not to be shown."""
+        return hmac.new(self._key, value, hashlib.sha256).hexdigest()

@@ -1,0 +1,178 @@
+"""Expressions `${{ namespace.name }}` in values, and the escape `$${{` for the literal text.
+
+One pass: what an expression yields is never read as an expression again. There are no operators.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from protocol.canonical import Json
+from state_engine.language.problems import nearest, one_of, quote
+from state_engine.model import NodeFacts
+
+NAMESPACES = ("attributes", "node", "secrets", "tags")
+NODE_NAMES = ("id", "name")
+# A resolved text is part of one message to a host, which holds at most 1 MiB.
+MAX_TEXT = 1_048_576
+
+_PART = re.compile(r"\$\$\{\{|\$\{\{(?:([^\n{}]{0,256})\}\})?")
+_BODY = re.compile(r"\s*([A-Za-z_]+)\.([^\s{}]+)\s*")
+
+
+class Expression(msgspec.Struct, frozen=True):
+    """A name to look up."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return it as it is written between the braces."""
+        return f"{self.namespace}.{self.name}"
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a text cannot be resolved."""
+
+    message: str
+    hint: str | None = None
+
+
+Part = str | Expression | Fault
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What expressions may name: one node's facts, and the secrets that it may read."""
+
+    facts: NodeFacts
+    secrets: Mapping[str, str]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A value with its expressions resolved, the expressions used, and what could not be."""
+
+    value: Json
+    used: frozenset[Expression] = frozenset()
+    faults: tuple[Fault, ...] = ()
+
+
+def split(text: str) -> list[Part]:
+    """Return the literal pieces, expressions and faults of a text, in order."""
+    if "${{" not in text:
+        return [text]
+    parts: list[Part] = []
+    position = 0
+    for match in _PART.finditer(text):
+        parts.append(text[position : match.start()])
+        position = match.end()
+        if match.group() == "$${{":
+            parts.append("${{")
+        else:
+            parts.append(_read(match.group(1)))
+    parts.append(text[position:])
+    return [part for part in parts if part]
+
+
+def _read(body: str | None) -> Expression | Fault:
+    literal = "write `$${{` for the literal text"
+    if body is None:
+        return Fault("`${{` has no `}}` after it on its line", literal)
+    match = _BODY.fullmatch(body)
+    if match is None:
+        shown = quote(body.strip())
+        return Fault(f"expression {shown} is not `namespace.name`", literal)
+    namespace, name = match.group(1), match.group(2)
+    if namespace not in NAMESPACES:
+        near = nearest(namespace, NAMESPACES)
+        hint = f"did you mean `{near}`?" if near else f"there are {one_of(NAMESPACES)}; {literal}"
+        return Fault(f"expression namespace {quote(namespace)} does not exist", hint)
+    if namespace == "node" and name not in NODE_NAMES:
+        return Fault(f"`node` has no {quote(name)}", f"it has {one_of(NODE_NAMES)}")
+    return Expression(namespace, name)
+
+
+def is_expression(value: Json) -> bool:
+    """Say whether a value is a text whose final form is known only on a node."""
+    return isinstance(value, str) and any(not isinstance(part, str) for part in split(value))
+
+
+def scan(value: Json) -> tuple[frozenset[Expression], tuple[Fault, ...]]:
+    """Return the expressions in a value and its nested values, and the faults among them."""
+    if isinstance(value, dict):
+        return _merge([scan(item) for item in value.values()])
+    if isinstance(value, list):
+        return _merge([scan(item) for item in value])
+    if not isinstance(value, str):
+        return frozenset(), ()
+    parts = split(value)
+    return (
+        frozenset(part for part in parts if isinstance(part, Expression)),
+        tuple(part for part in parts if isinstance(part, Fault)),
+    )
+
+
+def _merge(
+    found: list[tuple[frozenset[Expression], tuple[Fault, ...]]],
+) -> tuple[frozenset[Expression], tuple[Fault, ...]]:
+    used = frozenset(expression for expressions, _ in found for expression in expressions)
+    return used, tuple(fault for _, faults in found for fault in faults)
+
+
+def resolve(value: Json, scope: Scope) -> Outcome:
+    """Return a value with every expression in it and in its nested values replaced."""
+    if isinstance(value, str):
+        return _resolve_text(value, scope)
+    if isinstance(value, list):
+        items = [resolve(item, scope) for item in value]
+        return _gather([item.value for item in items], items)
+    if isinstance(value, dict):
+        entries = {key: resolve(item, scope) for key, item in value.items()}
+        table: Json = {key: item.value for key, item in entries.items()}
+        return _gather(table, list(entries.values()))
+    return Outcome(value)
+
+
+def _gather(value: Json, parts: list[Outcome]) -> Outcome:
+    used = frozenset(expression for part in parts for expression in part.used)
+    return Outcome(value, used, tuple(fault for part in parts for fault in part.faults))
+
+
+def _resolve_text(text: str, scope: Scope) -> Outcome:
+    pieces: list[str] = []
+    faults: list[Fault] = []
+    used: set[Expression] = set()
+    length = 0
+    for part in split(text):
+        found = part
+        if isinstance(part, Expression):
+            used.add(part)
+            found = _look_up(part, scope)
+        if isinstance(found, str):
+            pieces.append(found)
+            length += len(found)
+        elif isinstance(found, Fault):
+            faults.append(found)
+        if length > MAX_TEXT:
+            fault = Fault(f"the resolved text is longer than {MAX_TEXT} characters")
+            return Outcome("", frozenset(used), (fault,))
+    return Outcome("".join(pieces), frozenset(used), tuple(faults))
+
+
+def _look_up(expression: Expression, scope: Scope) -> str | Fault:
+    name = expression.name
+    if expression.namespace == "node":
+        return scope.facts.name if name == "name" else scope.facts.node_id
+    if expression.namespace == "secrets":
+        if name in scope.secrets:
+            return scope.secrets[name]
+        return Fault(f"secret {quote(name)} is not known on this node")
+    known = scope.facts.tags if expression.namespace == "tags" else scope.facts.attributes
+    if name in known:
+        return known[name]
+    near = nearest(name, sorted(known))
+    what = "tag" if expression.namespace == "tags" else "attribute"
+    hint = f"did you mean `{near}`?" if near else None
+    return Fault(f"this node has no {what} {quote(name)}", hint)

@@ -1,0 +1,185 @@
+"""The JSON Schema (draft 2020-12) of the module language, made from the registry of kinds.
+
+It serves editors; `validate` decides. Every object is closed, and every field is described.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+
+from protocol.canonical import Json
+from state_engine.language.clauses import CLOSED, KNOWN_DISTROS
+from state_engine.language.shape import MAX_NAME
+from state_engine.resources.contract import Kind
+from state_engine.resources.registry import KINDS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_EXPRESSION: dict[str, Json] = {
+    "type": "string",
+    "pattern": r"\$\{\{",
+    "description": "An expression ${{ namespace.name }}, resolved on the node.",
+}
+
+
+def module_schema(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Json]:
+    """Return the schema of a module file."""
+    definitions: dict[str, Json] = {
+        "clause": _clause(),
+        "template": _template(),
+        "resource": _resource(),
+        "variant": _variant(),
+        "kind": _kind(kinds),
+    }
+    for name in sorted(kinds):
+        definitions.update(_fields(kinds[name]))
+    properties: dict[str, Json] = {
+        "name": _name("The module's name: unique, stable, without `/`.", pattern="^[^/]+$"),
+        "supports": _list(
+            "Nodes that the module is for: at least one clause must match.", "clause", 1
+        ),
+        "templates": _list("Texts that resources share by id.", "template"),
+        "resources": _list("Resources, applied in this order unless an edge differs.", "resource"),
+    }
+    return {
+        "$schema": DIALECT,
+        "$id": "urn:standfast:module:v1",
+        "title": "Standfast module",
+        **_closed("Desired state of nodes.", properties, ["name", "supports"]),
+        "$defs": definitions,
+    }
+
+
+def _closed(
+    description: str, properties: dict[str, Json], required: list[str]
+) -> dict[str, Json]:  # fmt: skip
+    needed: list[Json] = [*required]
+    return {
+        "description": description,
+        "type": "object",
+        "properties": properties,
+        "required": needed,
+        "additionalProperties": False,
+    }
+
+
+def _list(description: str, item: str, least: int = 0) -> dict[str, Json]:
+    types: list[Json] = ["array", "null"]
+    return {
+        "description": description,
+        "type": "array" if least else types,
+        "items": {"$ref": f"#/$defs/{item}"},
+        "minItems": least,
+    }
+
+
+def _text(description: str, **more: Json) -> dict[str, Json]:
+    return {"description": description, "type": "string", **more}
+
+
+def _name(description: str, **more: Json) -> dict[str, Json]:
+    return _text(description, minLength=1, maxLength=MAX_NAME, **more)
+
+
+def _clause() -> dict[str, Json]:
+    described = {
+        "platform": "The operating system family.",
+        "arch": "The processor architecture.",
+        "init_system": "What starts services.",
+    }
+    properties: dict[str, Json] = {
+        key: {"description": text, "enum": [*CLOSED[key]]} for key, text in described.items()
+    }
+    distros: list[Json] = [*KNOWN_DISTROS]
+    properties["distro"] = _text("The distribution; others than these warn.", examples=distros)
+    properties["version"] = _text("The version of the distribution, as text.", examples=["13"])
+    clause = _closed("Conditions that must all hold; an absent key means any.", properties, [])
+    tag = _text("The value that the node's tag must have.")
+    clause["patternProperties"] = {r"^tag\.\S+$": tag}
+    return clause
+
+
+def _template() -> dict[str, Json]:
+    properties: dict[str, Json] = {
+        "id": _name("What resources name the template by; unique in the module."),
+        "content": _text("The text; it may hold expressions."),
+    }
+    return _closed("A text that takes the place of `content`.", properties, ["id", "content"])
+
+
+def _resource() -> dict[str, Json]:
+    optional: list[Json] = ["string", "null"]
+    lists: list[Json] = ["array", "null"]
+    name = _name("What other resources name this one by; unique in the module.")
+    label = _name("A label for people.")
+    forms: list[Json] = [{"required": ["resource"]}, {"required": ["variants"]}]
+    depends: dict[str, Json] = {
+        "description": "Ids of resources of this module that come first.",
+        "type": lists,
+        "items": _name("An id."),
+    }
+    properties: dict[str, Json] = {
+        "id": {**name, "type": optional},
+        "name": {**label, "type": optional},
+        "depends_on": depends,
+        "resource": {"$ref": "#/$defs/kind"},
+        "variants": _list("Alternatives: the most specific that matches is taken.", "variant", 1),
+    }
+    resource = _closed("One thing to manage.", properties, [])
+    resource["oneOf"] = forms
+    return resource
+
+
+def _variant() -> dict[str, Json]:
+    properties: dict[str, Json] = {
+        "when": {"$ref": "#/$defs/clause"},
+        "resource": {"$ref": "#/$defs/kind"},
+    }
+    return _closed("One alternative of a resource.", properties, ["when", "resource"])
+
+
+def _kind(kinds: Mapping[str, Kind]) -> dict[str, Json]:
+    properties: dict[str, Json] = {name: {"$ref": f"#/$defs/{name}"} for name in sorted(kinds)}
+    kind = _closed("Exactly one kind with its fields.", properties, [])
+    return kind | {"minProperties": 1, "maxProperties": 1}
+
+
+def _fields(kind: Kind) -> dict[str, Json]:
+    """Return the definition of a kind's fields, and those of structs inside it."""
+    # What msgspec builds is JSON by construction; its stub says less.
+    made: object = msgspec.json.schema_components((kind.spec_type,))[1]
+    components = cast("dict[str, dict[str, Json]]", made)
+    own = components.pop(kind.spec_type.__name__)
+    properties = own.get("properties")
+    if isinstance(properties, dict):
+        own["properties"] = {name: _with_expression(field) for name, field in properties.items()}
+    own["title"] = kind.name
+    return {kind.name: own, **components}
+
+
+def _with_expression(field: Json) -> Json:
+    """Let a field that takes a number, a truth value or a word of a set take an expression."""
+    if not isinstance(field, dict):
+        return field
+    choices = field.get("anyOf")
+    options = choices if isinstance(choices, list) else [field]
+    if not any(_is_single(option) for option in options):
+        return field
+    outer: dict[str, Json] = {
+        key: field[key] for key in ("description", "examples", "default") if key in field
+    }
+    inner: list[Json] = [
+        {key: value for key, value in option.items() if key not in outer}
+        for option in options
+        if isinstance(option, dict)
+    ]
+    outer["anyOf"] = [*inner, _EXPRESSION]
+    return outer
+
+
+def _is_single(option: Json) -> bool:
+    if not isinstance(option, dict):
+        return False
+    return "enum" in option or option.get("type") in {"integer", "boolean"}

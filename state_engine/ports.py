@@ -1,0 +1,194 @@
+"""How the engine sees and changes a system: the one door between pure code and a host.
+
+`state_engine.host` makes these real on Linux, `tests.fakes` in memory; both pass the same
+contract suite. All calls are synchronous; a port raises `PortError` for what the system refused.
+Paths are absolute and normalised. A final symbolic link is never followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from protocol.errors import StandfastError
+from protocol.reports import CapturedStream
+
+FileType = Literal["file", "directory", "symlink", "other"]
+
+
+class PortError(StandfastError):
+    """The system refused an operation; `code` is an errno name (ENOSPC) if there is one."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Stat(msgspec.Struct, frozen=True):
+    """What one `lstat` tells; `mode` is the 12 permission bits."""
+
+    type: FileType
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+
+class ProgramCall(msgspec.Struct, frozen=True):
+    """A program to run: argv, standard input, seconds it may take, bytes kept of each stream.
+
+    `script` goes to the program as a private file whose path is put after `argv`, so that it is
+    never seen in a process list and the program's standard input stays free.
+    """
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+    timeout: float = 600.0
+    keep: int = 1_048_576
+    script: bytes | None = None
+
+
+class FilePort(Protocol):
+    """Files and directories."""
+
+    def stat(self, path: str) -> Stat | None:
+        """Return what stands at the path, or None; never follows a final symlink."""
+        ...
+
+    def digest(self, path: str, *, verify: bool = False) -> str:
+        """Return the SHA-256 of a regular file; from the stat cache if allowed and unchanged."""
+        ...
+
+    def matches(
+        self,
+        path: str,
+        kind: FileType,
+        mode: int | None,
+        uid: int | None,
+        gid: int | None,
+        digest: str | None,
+    ) -> bool:
+        """Return True only if one `lstat` and the stat cache show that all of it holds.
+
+        None is not asked. False means nothing more than: look properly. Never raises.
+        """
+        ...
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return up to `limit` bytes of a regular file."""
+        ...
+
+    def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+        """Replace the file atomically: temporary sibling, fsync, rename, fsync of the directory."""
+        ...
+
+    def make_directory(self, path: str, mode: int, uid: int, gid: int) -> None:
+        """Make one directory whose parent exists."""
+        ...
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Set the permission bits of a file or directory that is not a symlink."""
+        ...
+
+    def set_owner(self, path: str, uid: int, gid: int) -> None:
+        """Set owner and group; -1 keeps one of them."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file, symlink or empty directory."""
+        ...
+
+    def is_empty(self, path: str) -> bool:
+        """Say whether a directory holds nothing."""
+        ...
+
+
+class AccountPort(Protocol):
+    """Names and numbers of users and groups."""
+
+    def uid(self, name: str) -> int | None:
+        """Return the uid of a user name, or None."""
+        ...
+
+    def gid(self, name: str) -> int | None:
+        """Return the gid of a group name, or None."""
+        ...
+
+    def user(self, uid: int) -> str:
+        """Return the user name, or the number as text."""
+        ...
+
+    def group(self, gid: int) -> str:
+        """Return the group name, or the number as text."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what was looked up so far; called at the start of each look at the host."""
+        ...
+
+
+class BackupPort(Protocol):
+    """Copies of what was overwritten, named by their SHA-256."""
+
+    def keep(self, path: str) -> str:
+        """Keep a copy of the regular file at the path and return its SHA-256.
+
+        Raises:
+            PortError: it cannot be read or stored, or is larger than 64 MiB (code EFBIG).
+        """
+        ...
+
+    def content(self, digest: str) -> bytes:
+        """Return a kept copy, checked against its name; raises PortError if it is not there."""
+        ...
+
+
+class ProgramPort(Protocol):
+    """Running programs."""
+
+    def run(self, call: ProgramCall) -> CapturedStream:
+        """Run to its end; a timeout (exit 124) or cancel (143) ends its whole process group."""
+        ...
+
+
+class Ports(Protocol):
+    """Everything that the engine may touch."""
+
+    @property
+    def files(self) -> FilePort:
+        """Files and directories."""
+        ...
+
+    @property
+    def accounts(self) -> AccountPort:
+        """Users and groups."""
+        ...
+
+    @property
+    def programs(self) -> ProgramPort:
+        """Programs."""
+        ...
+
+    @property
+    def backups(self) -> BackupPort:
+        """Copies of overwritten files."""
+        ...
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds since the epoch, for times in reports."""
+        ...
+
+    def fingerprint(self, value: bytes) -> str:
+        """Return an HMAC under a key that never leaves this host, for values not to be shown."""
+        ...
+
+
+ProgressKind = Literal["started", "finished"]
+Watches = Sequence[str]

@@ -1,0 +1,215 @@
+"""What a resource kind promises, and the values that pass between a kind and the engine.
+
+A kind looks through the ports it is handed and answers with values; it changes nothing itself.
+Carrying out steps is `engine.steps`; reading module files is `language`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from protocol.canonical import Json
+from protocol.reports import Action, CapturedStream, Change, TriggerKind
+from state_engine.model import AppliedResource
+from state_engine.ports import FileType, Ports, ProgramCall
+
+Spec = dict[str, Json]
+
+
+class SpecProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one field of a specification, and what would be right."""
+
+    field: str
+    message: str
+    hint: str | None = None
+
+
+class Glance(msgspec.Struct, frozen=True):
+    """What one look at a path must show for nothing to be left to do; None is not managed.
+
+    `digest` is the SHA-256 of the content, which only a stat cache can answer at a glance.
+    """
+
+    path: str
+    type: FileType
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    digest: str | None = None
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a comparison may know beside the two states.
+
+    `triggers`: how resources it reacts to, or a trigger still pending, make it act.
+    `applied`: an earlier apply left it as desired. `acted`: its steps were just carried out, so
+    only what the host shows may still differ.
+    """
+
+    triggers: tuple[TriggerKind, ...] = ()
+    applied: bool = False
+    acted: bool = False
+
+
+class Observation(Protocol):
+    """What was found on the host."""
+
+    @property
+    def captured(self) -> CapturedStream | None:
+        """The output of a command that looking has run."""
+        ...
+
+    def state(self) -> Json:
+        """Return the part that a decision binds: facts about the object, no text, no times."""
+        ...
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What has to be done, and why; action `none` means nothing."""
+
+    action: Action
+    changes: tuple[Change, ...] = ()
+    message: str | None = None
+
+
+class WriteFile(msgspec.Struct, frozen=True, tag=True):
+    """Replace a file's content; None stays as the old file had it, else 0644 and our own."""
+
+    path: str
+    content: bytes
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+
+
+class RestoreFile(msgspec.Struct, frozen=True, tag=True):
+    """Put a kept copy back; `owner` and `group` are numbers."""
+
+    path: str
+    digest: str
+    mode: int | None = None
+    owner: int | None = None
+    group: int | None = None
+
+
+class MakeDirectory(msgspec.Struct, frozen=True, tag=True):
+    """Make one directory; defaults are 0755 and our own user and group."""
+
+    path: str
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+
+
+class SetAttributes(msgspec.Struct, frozen=True, tag=True):
+    """Set owner, group and mode (in this order) of what stands at a path; None keeps."""
+
+    path: str
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+
+
+class RemoveFile(msgspec.Struct, frozen=True, tag=True):
+    """Delete a file; `backup` keeps a copy of it first."""
+
+    path: str
+    backup: bool = False
+
+
+class RemoveDirectory(msgspec.Struct, frozen=True, tag=True):
+    """Delete a directory that is empty."""
+
+    path: str
+
+
+class RunScript(msgspec.Struct, frozen=True, tag=True):
+    """Run a script body; anything but exit 0 is a failure. `phase` names its captured output."""
+
+    call: ProgramCall
+    phase: str
+
+
+Step = (
+    WriteFile
+    | RestoreFile
+    | MakeDirectory
+    | SetAttributes
+    | RemoveFile
+    | RemoveDirectory
+    | RunScript
+)
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """How a resource that is no longer desired goes away; no steps means: left as it is."""
+
+    steps: tuple[Step, ...] = ()
+    changes: tuple[Change, ...] = ()
+    message: str | None = None
+
+
+class Kind(Protocol):
+    """One resource kind: pure functions over a specification that `validate` accepts."""
+
+    @property
+    def name(self) -> str:
+        """The word that a module uses, for example `file-unix`."""
+        ...
+
+    @property
+    def spec_type(self) -> type[msgspec.Struct]:
+        """The fields, with their descriptions; unknown fields are refused."""
+        ...
+
+    @property
+    def trigger_fields(self) -> Mapping[str, TriggerKind]:
+        """The fields that list ids whose change makes this resource act."""
+        ...
+
+    @property
+    def idempotent(self) -> bool:
+        """Say whether doing it twice is the same as doing it once."""
+        ...
+
+    def validate(self, spec: Spec) -> list[SpecProblem]:
+        """Return what types cannot say, with no look outside (`spec` converts to `spec_type`)."""
+        ...
+
+    def identity(self, spec: Spec, resource_id: str | None) -> str | None:
+        """Return what names the resource on its host, or None if it has no name."""
+        ...
+
+    def watches(self, spec: Spec) -> tuple[str, ...]:
+        """Return the absolute paths whose change means: look again."""
+        ...
+
+    def runs_code(self, spec: Spec) -> bool:
+        """Say whether observing runs commands of the module, which needs a trusted module."""
+        ...
+
+    def glance(self, spec: Spec) -> Glance | None:
+        """Return what a cheap look can confirm, or None if only `observe` can tell."""
+        ...
+
+    def observe(self, spec: Spec, ports: Ports, *, verify: bool) -> Observation | None:
+        """Return what is there, or None; `verify` trusts no cache. Raises PortError."""
+        ...
+
+    def compare(self, spec: Spec, observation: Observation | None, context: Context) -> Difference:
+        """Return what differs and what has to be done about it."""
+        ...
+
+    def steps(self, spec: Spec, difference: Difference) -> tuple[Step, ...]:
+        """Return what to do for a difference whose action is create, update or run."""
+        ...
+
+    def undo(self, spec: Spec, observation: Observation | None, applied: AppliedResource) -> Undo:
+        """Return how it goes away; never deletes a person's data.
+
+        `observation` is None too for a kind whose observation would run code.
+        """
+        ...

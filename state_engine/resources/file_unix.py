@@ -1,0 +1,261 @@
+"""The kind `file-unix`: a regular file's content, owner, group and mode.
+
+A symbolic link, directory or device in the file's place is an error, never replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from protocol.canonical import Json
+from protocol.reports import CapturedStream, Change, TriggerKind
+from state_engine.model import AppliedResource
+from state_engine.ports import FileType, Ports
+from state_engine.resources import text_diff
+from state_engine.resources.accounts import group_as, user_as
+from state_engine.resources.contract import (
+    Context,
+    Difference,
+    Glance,
+    Observation,
+    RemoveFile,
+    RestoreFile,
+    SetAttributes,
+    Spec,
+    SpecProblem,
+    Step,
+    Undo,
+    WriteFile,
+)
+from state_engine.resources.unix_paths import (
+    check_account,
+    check_mode,
+    check_path,
+    mode_bits,
+    mode_text,
+)
+
+# Text longer than this is shown by digest only.
+MAX_SHOWN = 262_144
+
+
+class FileUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A regular file; a field that is left out is not managed."""
+
+    path: Annotated[str, Meta(description="Absolute path.", examples=["/etc/motd"])]
+    content: Annotated[
+        str | None,
+        Meta(description="The whole content. Excludes `template`.", examples=["hello\n"]),
+    ] = None
+    template: Annotated[
+        str | None,
+        Meta(description="Id of a template of this module. Excludes `content`.", examples=["motd"]),
+    ] = None
+    owner: Annotated[
+        str | None, Meta(description="User name, or a number as text.", examples=["root"])
+    ] = None
+    group: Annotated[
+        str | None, Meta(description="Group name, or a number as text.", examples=["root"])
+    ] = None
+    mode: Annotated[
+        str | None, Meta(description="Octal permission bits, quoted.", examples=["0644"])
+    ] = None
+
+
+class FileObservation(msgspec.Struct, frozen=True):
+    """A path as found; `digest` and `text` only for a regular file whose content is managed."""
+
+    type: FileType
+    mode: int
+    owner: str
+    group: str
+    size: int = 0
+    digest: str | None = None
+    text: str | None = None
+
+    @property
+    def captured(self) -> CapturedStream | None:
+        """Looking at a path runs nothing."""
+        return None
+
+    def state(self) -> Json:
+        """Return what a decision binds."""
+        return {
+            "type": self.type,
+            "mode": self.mode,
+            "owner": self.owner,
+            "group": self.group,
+            "digest": self.digest,
+        }
+
+
+class FileUnix:
+    """Regular files."""
+
+    name = "file-unix"
+    spec_type: type[msgspec.Struct] = FileUnixSpec
+    trigger_fields: Mapping[str, TriggerKind] = {}
+    idempotent = True
+
+    def validate(self, spec: Spec) -> list[SpecProblem]:
+        """Return problems of path, mode, owner, and of `content` beside `template`."""
+        file = _spec(spec)
+        problems = check_path("path", file.path)
+        if file.content is not None and file.template is not None:
+            message = "`content` and `template` exclude each other"
+            problems.append(SpecProblem("template", message, "keep one of the two"))
+        problems += check_mode(file.mode)
+        problems += check_account("owner", file.owner)
+        problems += check_account("group", file.group)
+        return problems
+
+    def identity(self, spec: Spec, resource_id: str | None) -> str | None:
+        """Return the path."""
+        del resource_id
+        path = spec.get("path")
+        return path if isinstance(path, str) else None
+
+    def watches(self, spec: Spec) -> tuple[str, ...]:
+        """Return the path."""
+        return (_spec(spec).path,)
+
+    def runs_code(self, spec: Spec) -> bool:
+        """Looking at a file runs nothing."""
+        del spec
+        return False
+
+    def glance(self, spec: Spec) -> Glance:
+        """Return the whole desired state: one lstat and the stat cache can confirm it."""
+        file = _spec(spec)
+        digest = None if file.content is None else _digest(file.content.encode())
+        mode = mode_bits(file.mode)
+        return Glance(file.path, "file", mode, file.owner, file.group, digest)
+
+    def observe(self, spec: Spec, ports: Ports, *, verify: bool) -> FileObservation | None:
+        """Return what stands at the path; content is read only where it has to be shown."""
+        file = _spec(spec)
+        stat = ports.files.stat(file.path)
+        if stat is None:
+            return None
+        digest = text = None
+        if stat.type == "file" and file.content is not None:
+            digest = ports.files.digest(file.path, verify=verify)
+            if stat.size <= MAX_SHOWN and digest != _digest(file.content.encode()):
+                text = _text(ports.files.read(file.path, MAX_SHOWN))
+        owner = user_as(file.owner, stat.uid, ports.accounts)
+        group = group_as(file.group, stat.gid, ports.accounts)
+        return FileObservation(stat.type, stat.mode, owner, group, stat.size, digest, text)
+
+    def compare(self, spec: Spec, observation: Observation | None, context: Context) -> Difference:
+        """Return create, update, none; error if something else stands in the file's place."""
+        del context
+        file = _spec(spec)
+        if observation is None:
+            return Difference("create", _created(file))
+        found = _found(observation)
+        if found.type != "file":
+            message = f"{file.path} is a {_TYPE_WORDS[found.type]}, not a regular file"
+            return Difference("error", message=f"{message}; move it away or name another path")
+        changes: list[Change] = []
+        if file.content is not None and found.digest != _digest(file.content.encode()):
+            changes.append(_content_change(file.path, file.content, found))
+        for field, current, desired in (
+            ("owner", found.owner, file.owner),
+            ("group", found.group, file.group),
+        ):
+            if desired is not None and current != desired:
+                changes.append(Change(field, current, desired))
+        bits = mode_bits(file.mode)
+        if bits is not None and bits != found.mode:
+            changes.append(Change("mode", mode_text(found.mode), mode_text(bits)))
+        return Difference("update" if changes else "none", tuple(changes))
+
+    def steps(self, spec: Spec, difference: Difference) -> tuple[Step, ...]:
+        """Return one atomic write if the content changes, else one change of attributes."""
+        file = _spec(spec)
+        mode = mode_bits(file.mode)
+        fields = {change.field for change in difference.changes}
+        if difference.action == "create" or "content" in fields:
+            content = (file.content or "").encode()
+            return (WriteFile(file.path, content, mode, file.owner, file.group),)
+        if difference.action == "update":
+            return (SetAttributes(file.path, mode, file.owner, file.group),)
+        return ()
+
+    def undo(self, spec: Spec, observation: Observation | None, applied: AppliedResource) -> Undo:
+        """Return: delete what we created, restore what we overwrote, leave the rest alone."""
+        file = _spec(spec)
+        if observation is None:
+            return Undo(message="already gone")
+        found = _found(observation)
+        if found.type != "file":
+            return Undo(message=f"kept: it is a {_TYPE_WORDS[found.type]} now")
+        if applied.created:
+            # An edit by someone else goes into a kept copy first: deleting never loses data.
+            ours = file.content is not None and found.digest == _digest(file.content.encode())
+            message = "delete the file" if ours else "delete the file, keeping a copy"
+            return Undo((RemoveFile(file.path, backup=not ours),), message=message)
+        if applied.pre_image is not None:
+            step = RestoreFile(
+                file.path, applied.pre_image, applied.pre_mode, applied.pre_uid, applied.pre_gid
+            )
+            change = Change("content", _name(found.digest), _name(applied.pre_image))
+            return Undo((step,), (change,), "restore the content that was there before")
+        return Undo(message="kept: it was there before us")
+
+
+_TYPE_WORDS: dict[FileType, str] = {
+    "file": "regular file",
+    "directory": "directory",
+    "symlink": "symbolic link",
+    "other": "special file",
+}
+
+
+def _spec(spec: Spec) -> FileUnixSpec:
+    return msgspec.convert(spec, FileUnixSpec)
+
+
+def _found(observation: Observation) -> FileObservation:
+    if not isinstance(observation, FileObservation):
+        raise TypeError(f"file-unix was handed {type(observation).__name__}")
+    return observation
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _name(digest: str | None) -> str | None:
+    return None if digest is None else f"sha256:{digest}"
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _created(file: FileUnixSpec) -> tuple[Change, ...]:
+    changes: list[Change] = []
+    if file.content is not None:
+        diff = text_diff.unified("", file.content, file.path, created=True)
+        desired = _name(_digest(file.content.encode()))
+        changes.append(Change("content", None, desired, diff=diff))
+    pairs = (("owner", file.owner), ("group", file.group), ("mode", file.mode))
+    changes += [Change(field, None, desired) for field, desired in pairs if desired is not None]
+    return tuple(changes)
+
+
+def _content_change(path: str, content: str, found: FileObservation) -> Change:
+    desired = _name(_digest(content.encode()))
+    shown = found.text is not None and len(content) <= MAX_SHOWN
+    diff = text_diff.unified(found.text or "", content, path) if shown else ()
+    return Change("content", _name(found.digest), desired, diff=diff)

@@ -1,0 +1,158 @@
+"""Scripts that do not want to end, shout without end, or hold on to what they were given."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from protocol.reports import CapturedStream
+from state_engine.host.programs import LinuxPrograms
+from state_engine.ports import ProgramCall
+
+pytestmark = pytest.mark.hostile
+
+
+def run(
+    body: str, programs: LinuxPrograms | None = None, **fields: float | bytes
+) -> CapturedStream:
+    call = ProgramCall(("/bin/sh",), script=body.encode(), **fields)
+    return (programs or LinuxPrograms(grace=0.2)).run(call)
+
+
+def gone(pid: int) -> bool:
+    """Say whether a process has ended (it may still be a zombie of someone else's)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+    return state in {"Z", "X"}
+
+
+def test_a_script_that_ignores_term_is_killed_with_its_children(tmp_path: Path) -> None:
+    """After the time limit nothing of the group is left, though all of it ignores TERM."""
+    pids = tmp_path / "pids"
+    body = f"trap '' TERM; (trap '' TERM; sleep 1000) & echo $! >> {pids}; echo $$ >> {pids}; wait"
+    captured = run(body, timeout=0.3)
+    assert captured.exit == 124
+    numbers = [int(line) for line in pids.read_text(encoding="utf-8").split()]
+    assert len(numbers) == 2
+    wait_until_gone(numbers)
+
+
+def wait_until_gone(numbers: list[int]) -> None:
+    for number in numbers:
+        try:
+            handle = os.pidfd_open(number)
+        except ProcessLookupError:
+            continue
+        try:
+            # Readable once the process has ended: a condition, not a sleep.
+            ready, _, _ = select.select([handle], [], [], 10)
+            assert ready or gone(number)
+        finally:
+            os.close(handle)
+
+
+def test_a_cancelled_script_ends_with_143(tmp_path: Path) -> None:
+    """Asked while it runs: the group gets TERM, and the exit code says cancelled."""
+    started = tmp_path / "started"
+    programs = LinuxPrograms(started.exists, grace=0.2)
+    captured = run(f"echo before; touch {started}; sleep 1000", programs)
+    assert captured.exit == 143
+    assert captured.stdout == "before\n"
+
+
+def test_endless_output_is_kept_head_and_tail() -> None:
+    """4 MB of output cost the limit, not 4 MB, and both ends are there."""
+    body = "echo first; head -c 4000000 /dev/zero | tr '\\0' x; echo; echo last"
+    captured = run(body, keep=10_000)
+    assert captured.exit == 0
+    assert captured.truncated
+    assert captured.stdout.startswith("first\n")
+    assert captured.stdout.endswith("last\n")
+    assert len(captured.stdout) < 10_100
+    assert "bytes left out" in captured.stdout
+
+
+def test_a_daemon_left_behind_does_not_hold_the_run(tmp_path: Path) -> None:
+    """A child that keeps the pipes open after its parent's end is not waited for, nor killed."""
+    pid_file = tmp_path / "pid"
+    captured = run(f"sleep 1000 & echo $! > {pid_file}; echo done", timeout=60)
+    pid = int(pid_file.read_text(encoding="utf-8"))
+    try:
+        assert (captured.exit, captured.stdout) == (0, "done\n")
+        assert not gone(pid)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_the_body_is_in_no_process_list() -> None:
+    """The script looks at its own command line and finds only a file handle."""
+    captured = run("secret=hunter2-in-the-body; tr '\\0' ' ' < /proc/$$/cmdline")
+    assert "hunter2" not in captured.stdout
+    assert captured.stdout.startswith("/bin/sh /dev/fd/")
+
+
+def test_nothing_of_ours_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few variables, no handles but the script's own, a session of its own, an empty input."""
+    monkeypatch.setenv("STANDFAST_SECRET", "hunter2")
+    read, write = os.pipe()
+    os.set_inheritable(read, True)
+    try:
+        captured = run(
+            "env | sort; echo --; cat; ls /proc/$$/fd | wc -l; "
+            "test $(ps -o sid= -p $$) = $$ && echo own session; umask"
+        )
+    finally:
+        os.close(read)
+        os.close(write)
+    variables, _, rest = captured.stdout.partition("--\n")
+    names = {line.partition("=")[0] for line in variables.splitlines()}
+    assert names <= {"PATH", "HOME", "LANG", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert rest.splitlines()[-1] == "0022"
+    # 0, 1, 2, the body, and what the shell opened to read it.
+    assert int(rest.splitlines()[0]) <= 5
+    assert os.getsid(0) != 0
+
+
+def test_large_input_and_output_at_once_do_not_block() -> None:
+    """More than any pipe holds, both ways."""
+    data = b"y" * 1_000_000
+    call = ProgramCall(("/bin/cat",), stdin=data)
+    captured = LinuxPrograms().run(call)
+    assert (captured.exit, len(captured.stdout)) == (0, len(data))
+
+
+def test_a_program_that_does_not_read_its_input_is_no_error() -> None:
+    """EPIPE on standard input is the program's choice."""
+    captured = LinuxPrograms().run(ProgramCall(("/bin/true",), stdin=b"y" * 1_000_000))
+    assert captured.exit == 0
+
+
+def test_death_by_signal_is_told_as_the_shell_tells_it() -> None:
+    """128 and the number of the signal."""
+    assert run("kill -9 $$").exit == 137
+
+
+def test_it_works_from_a_thread_that_is_not_the_main_one() -> None:
+    """The engine runs in a worker thread: no signal handling is needed."""
+    results: list[CapturedStream] = []
+    thread = threading.Thread(target=lambda: results.append(run("echo thread; exit 4")))
+    thread.start()
+    thread.join(30)
+    assert [(result.exit, result.stdout) for result in results] == [(4, "thread\n")]
+
+
+def test_no_process_and_no_handle_is_left_over() -> None:
+    """Forty runs later the process has as many handles as before."""
+    run("true")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        run("echo x")
+        run("sleep 1000", timeout=0.01)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -1,0 +1,87 @@
+"""One look at one resource."""
+
+from __future__ import annotations
+
+from protocol.reports import Change, Trigger
+from state_engine.engine.look import (
+    MASK,
+    UNSIGNED,
+    Glancer,
+    bound,
+    kinds_of,
+    look,
+    masked,
+    triggers_of,
+)
+from state_engine.engine.prepared import Prepared
+from state_engine.resources.contract import Context
+from tests.fakes.ports import FakePorts, Node
+from tests.fakes.resources import a_file, a_script, resource
+
+
+def test_an_unsigned_check_is_not_run() -> None:
+    """The item is unknown, unbound, and says why."""
+    ports = FakePorts()
+    prepared = Prepared(a_script("s", check="check", trusted=False))
+    found = bound(look(prepared, ports, Context()), prepared, ports, ())
+    assert (found.item.action, found.item.message) == ("unknown", UNSIGNED)
+    assert (found.item.digest, ports.programs.calls) == ("", [])
+
+
+def test_what_the_system_refuses_is_an_item_in_error() -> None:
+    """One bad resource does not end a plan; nor does an unknown kind or a damaged spec."""
+    ports = FakePorts()
+    for bad in (
+        a_file("/../f"),
+        resource("unknown-kind", "x", {}),
+        resource("file-unix", "/f", {"path": 5}),
+    ):
+        item = look(Prepared(bad), ports, Context()).item
+        assert item.action == "error"
+        assert item.message
+
+
+def test_a_bound_item_has_all_three_digests() -> None:
+    """Desired, observed, and its own, which triggers are part of."""
+    ports = FakePorts()
+    prepared = Prepared(a_file("/f"))
+    found = look(prepared, ports, Context())
+    plain = bound(found, prepared, ports, ()).item
+    triggered = bound(found, prepared, ports, (Trigger("rerun", ("a",)),)).item
+    assert all(len(text) == 64 for text in (plain.desired, plain.observed, plain.digest))
+    assert plain.digest != triggered.digest
+
+
+def test_sensitive_fields_are_masked_on_both_sides() -> None:
+    """By field; and what was absent stays visibly absent."""
+    changes = (Change("content", None, "secret", diff=("+secret",)), Change("mode", "a", "b"))
+    content, mode = masked(changes, ("content",))
+    assert (content.current, content.desired, content.diff) == (None, MASK, ())
+    assert content.sensitive
+    assert mode == changes[1]
+
+
+def test_a_glance_fails_safe() -> None:
+    """An owner that does not exist needs a proper look; a file never read before is read."""
+    ports = FakePorts()
+    ports.files.put("/f", Node("file", 0o644, 0, 0, b"x\n"))
+    glancer = Glancer(ports)
+    assert not glancer.converged(Prepared(a_file("/f", "other")))
+    assert not glancer.converged(Prepared(a_file("/missing")))
+    assert not glancer.converged(Prepared(a_file("/f", mode="0600")))
+    assert glancer.converged(Prepared(a_file("/f")))
+    assert ports.files.matches("/f", "file", None, None, None, ports.files.digest("/f"))
+    assert glancer.converged(Prepared(a_file("/f", owner="root", group="root", mode="0644")))
+    assert not glancer.converged(Prepared(a_file("/f", owner="nobody-here")))
+    assert not glancer.converged(Prepared(a_file("/f", group="nobody-here")))
+    assert not glancer.converged(Prepared(a_script("s")))
+
+
+def test_triggers_name_what_changes() -> None:
+    """Only what does change; a pending one has no name to give."""
+    one, two = a_file("/1", id="one"), a_file("/2", id="two")
+    prepared = Prepared(a_script("s", rerun_on=(one, two)))
+    assert triggers_of(prepared, {}, pending=False) == ()
+    assert triggers_of(prepared, {two.key: "two"}, pending=False) == (Trigger("rerun", ("two",)),)
+    assert triggers_of(prepared, {}, pending=True) == (Trigger("rerun", ()),)
+    assert kinds_of((Trigger("rerun", ()), Trigger("rerun", ("a",)))) == ("rerun",)

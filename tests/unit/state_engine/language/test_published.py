@@ -1,0 +1,27 @@
+"""The words of the published format that this version only knows of."""
+
+from __future__ import annotations
+
+import pytest
+
+from state_engine.language.published import KINDS, LATER_MODULE_KEYS
+from state_engine.language.validate import check_text
+from state_engine.resources.registry import KINDS as AVAILABLE
+
+
+def test_the_published_format_has_seventeen_kinds() -> None:
+    assert len(set(KINDS)) == 17
+    assert list(KINDS) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(AVAILABLE)))
+def test_a_published_kind_that_is_not_here_yet_is_never_called_unknown(kind: str) -> None:
+    text = f"name: a\nsupports: [{{}}]\nresources: [{{resource: {{{kind}: {{}}}}}}]"
+    (problem,) = check_text(text.encode())[1]
+    assert problem.message == f"kind `{kind}` is not available in this version"
+
+
+@pytest.mark.parametrize("key", LATER_MODULE_KEYS)
+def test_a_key_of_a_later_version_is_never_called_unknown(key: str) -> None:
+    (problem,) = check_text(f"name: a\nsupports: [{{}}]\n{key}: []".encode())[1]
+    assert problem.code == "not-available"
