@@ -189,10 +189,13 @@ class LocalFleet:
         )
         wait_for("the coordinator to listen", self._listening)
 
+    def _check_processes(self) -> None:
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise FleetError(f"{name} ended by itself:\n{self.log(name)}")
+
     def _listening(self) -> bool | None:
-        process = self.processes["coordinator"]
-        if process.poll() is not None:
-            raise FleetError(f"the coordinator ended:\n{self.log('coordinator')}")
+        self._check_processes()
         with socket.socket() as probe:
             return True if probe.connect_ex(("127.0.0.1", self.port)) == 0 else None
 
@@ -204,7 +207,7 @@ class LocalFleet:
     def make_enrolment_key(self) -> str:
         """Return a new enrolment key for one host."""
         made = self.ask("enrol-key", "create", "--uses", "1")
-        return str(field(made, "key"))
+        return str(field(made, "key", "key"))
 
     def start_agent(self, name: str, key: str | None = None) -> None:
         """Start an agent; its state lies under its name."""
@@ -222,6 +225,7 @@ class LocalFleet:
         """Wait for a pending agent, approve it under a name, and return its node id."""
 
         def pending() -> str | None:
+            self._check_processes()
             waiting = [a for a in self.agents() if field(a, "status") == "pending"]
             return str(field(waiting[0], "node_id")) if waiting else None
 

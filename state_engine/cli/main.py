@@ -94,10 +94,11 @@ def group() -> None:
     """Check, plan and apply modules of desired state on this host."""
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run one command line and return its exit code."""
+def run(arguments: list[str] | None = None, program: click.Group | None = None) -> int:
+    """Run one command line of `standfast-state` (or another program) and return its code."""
+    chosen = group if program is None else program
     try:
-        outcome: object = group.main(arguments, prog_name="standfast-state", standalone_mode=False)
+        outcome: object = chosen.main(arguments, prog_name="standfast-state", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

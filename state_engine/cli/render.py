@@ -51,7 +51,7 @@ def item_lines(item: ResourceDiff, *, colour: bool) -> list[str]:
     if item.action == "none":
         return []
     mark = MARKS[item.action]
-    head = f"{mark} {item.action} {item.type} {clean(item.address)}"
+    head = f"{mark} {item.action} {item.type} {clean(item.identity)}  [{clean(item.module)}]"
     if item.message:
         head += f"  ({clean(item.message)})"
     lines = [_paint(head, _COLOURS.get(mark), colour=colour)]
@@ -65,7 +65,7 @@ def item_lines(item: ResourceDiff, *, colour: bool) -> list[str]:
 
 def result_line(result: ResourceResult) -> str:
     """Return one line for one result."""
-    line = f"{result.status:<11} {result.type} {clean(result.module)}/{clean(result.identity)}"
+    line = f"{result.status:<11} {result.type} {clean(result.identity)}  [{clean(result.module)}]"
     if result.status in {"changed", "removed", "failed"}:
         line += f"  ({result.duration_ms} ms)"
     return f"{line}: {clean(result.error)}" if result.error else line

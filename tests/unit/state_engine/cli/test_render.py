@@ -26,7 +26,7 @@ def plan(*items: ResourceDiff, **counts: int) -> str:
 def test_a_plan_is_readable_and_ends_in_one_summary_line() -> None:
     """Marks, fields, real diffs."""
     assert plan(ITEM, create=2, update=1).splitlines() == [
-        "~ update file-unix base//etc/motd",
+        "~ update file-unix /etc/motd  [base]",
         "    --- x",
         "    -old",
         "    +new",
@@ -74,8 +74,8 @@ def test_results_leave_out_what_did_not_change() -> None:
     )
     text = render.applied(ApplyResult("o", "n", ("b",), "failed", 0, 0, results))
     assert text.splitlines() == [
-        "changed     file-unix b//b  (12 ms)",
-        "failed      file-unix b//c  (3 ms): no space",
+        "changed     file-unix /b  [b]  (12 ms)",
+        "failed      file-unix /c  [b]  (3 ms): no space",
         "Apply failed: 1 changed, 0 removed, 1 failed, 1 unchanged.",
     ]
 

@@ -1,0 +1,125 @@
+"""The main job with real processes: enrolled, approved, applied, watched, killed and restarted.
+
+It drives the same `LocalFleet` as `./dev up`, through the operator's command line.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devtools.local_fleet import ROOT, FleetError, LocalFleet, field, wait_for, wall_clock
+from devtools.up import Walk
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+NODE = "first"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFleet]:
+    """One coordinator and one enrolled, approved agent with nothing applied yet."""
+    with LocalFleet(tmp_path_factory.mktemp("fleet")) as made:
+        walk = Walk(made)
+        walk.start()
+        walk.enrol()
+        yield made
+
+
+def upload(fleet: LocalFleet, name: str, body: str) -> None:
+    """Sign and upload a module for Linux hosts."""
+    path = fleet.directory / f"{name}.ordo.yaml"
+    head = f"name: {name}\nsupports:\n  - platform: linux\nresources:\n"
+    path.write_text(head + body, encoding="utf-8")
+    fleet.cli("state", "upload", str(path))
+
+
+def file_resource(path: Path, content: str) -> str:
+    """Return a file-unix resource."""
+    return f"  - resource:\n      file-unix: {{path: {path}, content: '{content}', mode: '0644'}}\n"
+
+
+def drifted_since(fleet: LocalFleet, moment: float) -> object | None:
+    """Return the newest drift record if it says drifted and was made after a moment."""
+    records = fleet.ask("state", "drift-list", "--agent", NODE, "--limit", "1")
+    assert isinstance(records, list)
+    for record in records:
+        if (
+            field(record, "status") == "drifted"
+            and float(str(field(record, "checked_at"))) > moment
+        ):
+            return record
+    return None
+
+
+def test_apply_twice_leaves_nothing_to_do(fleet: LocalFleet, tmp_path: Path) -> None:
+    """After an apply the second plan is empty, and its exit code says so."""
+    target = tmp_path / "twice"
+    upload(fleet, "twice", file_resource(target, "one"))
+    fleet.cli("state", "plan", NODE, "--module", "twice", "--detailed-exitcode", codes=[6])
+    fleet.cli("state", "apply", NODE, "--module", "twice", "--yes", "--removal-limit", "9")
+    assert target.read_text(encoding="utf-8") == "one"
+    fleet.cli("state", "plan", NODE, "--module", "twice", "--detailed-exitcode")
+
+
+def test_drift_is_seen_while_the_coordinator_is_away(fleet: LocalFleet, tmp_path: Path) -> None:
+    """A change made while the coordinator is down is reported with the time it was seen."""
+    target = tmp_path / "away"
+    upload(fleet, "away", file_resource(target, "kept"))
+    fleet.cli("state", "apply", NODE, "--module", "away", "--yes", "--removal-limit", "9")
+    fleet.stop("coordinator", signal.SIGKILL)
+    before = wall_clock()
+    target.write_text("changed", encoding="utf-8")
+    fleet.start_coordinator()
+    record = wait_for("the record of the drift", lambda: drifted_since(fleet, before))
+    shown = str(field(record, "resources"))
+    assert str(target) in shown
+
+
+def test_an_agent_that_is_killed_comes_back_as_the_same_host(fleet: LocalFleet) -> None:
+    """SIGKILL and a new start: the same node id, still approved, no new enrolment."""
+    before = [field(agent, "node_id") for agent in fleet.agents()]
+    fleet.stop("agent", signal.SIGKILL)
+    fleet.start_agent("agent")
+
+    def back() -> bool | None:
+        return all(field(agent, "connected") for agent in fleet.agents()) or None
+
+    wait_for("the agent to come back", back)
+    assert [field(agent, "node_id") for agent in fleet.agents()] == before
+
+
+def test_a_host_that_changed_after_the_plan_refuses_the_item(
+    fleet: LocalFleet, tmp_path: Path
+) -> None:
+    """What was approved is what runs: a file that changed in between is left alone."""
+    target = tmp_path / "stale"
+    target.write_text("at plan time", encoding="utf-8")
+    upload(fleet, "stale", file_resource(target, "desired"))
+    plan = fleet.ask("state", "plan", NODE, "--module", "stale")
+    run = str(field(plan, "run_id"))
+    target.write_text("changed by somebody", encoding="utf-8")
+    with pytest.raises(FleetError, match=r"stale|plan_changed"):
+        fleet.cli("approve", run, "--yes", "--removal-limit", "9")
+    assert target.read_text(encoding="utf-8") == "changed by somebody"
+
+
+def test_a_malformed_module_is_refused_with_its_line(fleet: LocalFleet, tmp_path: Path) -> None:
+    """The upload names file, line and the nearest right word, and stores nothing."""
+    path = tmp_path / "wrong.ordo.yaml"
+    text = "name: wrong\nsupports:\n  - platform: linux\nresources:\n  - resorce: {}\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FleetError, match=r"5.*resource") as caught:
+        fleet.cli("state", "upload", str(path))
+    assert "wrong.ordo.yaml" in str(caught.value)
+    with pytest.raises(FleetError, match=r"exit code 4"):
+        fleet.cli("modules", "show", "wrong")
+
+
+def test_every_example_is_valid() -> None:
+    """The examples that the README points at pass the validator."""
+    from state_engine.cli.main import run
+
+    assert run(["validate", str(ROOT / "examples")]) == 0
