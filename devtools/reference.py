@@ -95,10 +95,10 @@ def programs() -> dict[str, click.Command]:
     import state_engine.cli.main
 
     return {
-        "standfast": client.cli.main.main,
-        "standfast-agent": agent.main.main,
+        "standfast": client.cli.main.cli,
+        "standfast-agent": agent.main.cli,
         "standfast-coordinator": coordinator.main.main,
-        "standfast-state": state_engine.cli.main.main,
+        "standfast-state": state_engine.cli.main.group,
     }
 
 

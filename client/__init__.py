@@ -1,0 +1,1 @@
+"""The operator's side: keys, a typed API client, and the command line."""

@@ -1,0 +1,1 @@
+"""The commands of `standfast`, one file per group, imported when the group is used."""

@@ -1,0 +1,213 @@
+"""`standfast agents`: the hosts; who may join, what they are called, which tags they carry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from client.cli.globals import YES, GlobalGroup, opened
+
+if TYPE_CHECKING:
+    from client.session import Session
+    from protocol.api import Agent
+
+
+@click.group(cls=GlobalGroup)
+def agents() -> None:
+    """Hosts: list, approve, reject, tag."""
+
+
+@agents.command("list")
+@click.option("--status", type=click.Choice(["pending", "approved", "rejected"]))
+@click.option("--filter", "selector", metavar="SELECTOR", help="Tags, as in `role=web !old`.")
+@click.pass_context
+def list_agents(ctx: click.Context, status: str | None, selector: str | None) -> int:
+    """List the hosts."""
+    with opened(ctx) as session:
+        found = session.api.agents(status=status, selector=selector)
+        if session.out.as_json:
+            session.out.document(found)
+            return 0
+        rows = [
+            (
+                one.name or "",
+                one.status,
+                "connected" if one.connected else "away",
+                one.drift or "",
+                session.out.when(one.last_seen_at or one.connected_at),
+                one.initial_hostname,
+                one.node_id,
+                tags_text(one.tags),
+            )
+            for one in found
+        ]
+        session.out.table(
+            ("NAME", "STATUS", "LINK", "DRIFT", "SEEN", "HOSTNAME", "ID", "TAGS"),
+            rows,
+            empty="no hosts; next: standfast enrol-key create",
+        )
+        return 0
+
+
+@agents.command("show")
+@click.argument("node")
+@click.pass_context
+def show(ctx: click.Context, node: str) -> int:
+    """Show one host."""
+    with opened(ctx) as session:
+        one = _agent(session, node)
+        if session.out.as_json:
+            session.out.document(one)
+            return 0
+        known = {
+            "name": one.name or "",
+            "id": one.node_id,
+            "fingerprint": one.fingerprint,
+            "status": one.status,
+            "link": "connected" if one.connected else "away",
+            "seen": session.out.when(one.last_seen_at or one.connected_at),
+            "hostname": one.initial_hostname,
+            "address": one.initial_ip,
+            "agent": one.agent_version,
+            "drift": one.drift or "",
+            "roster": f"version {one.roster_version}" if one.roster_version else "",
+            "tags": tags_text(one.tags),
+        }
+        session.out.fields({name: value for name, value in known.items() if value})
+        return 0
+
+
+@agents.command("approve")
+@click.argument("node")
+@click.option("--name", required=True, help="What the host is called from now on.")
+@click.option("--fingerprint", help="Approve only if the host's key has this fingerprint.")
+@click.pass_context
+def approve(ctx: click.Context, node: str, name: str, fingerprint: str | None) -> int:
+    """Let a host in under a name."""
+    from client.failures import UntrustedError
+    from protocol.api import StatusChangeRequest
+    from protocol.ids import check_name
+
+    with opened(ctx) as session:
+        one = _agent(session, node)
+        if fingerprint is not None and fingerprint.strip().lower() != one.fingerprint:
+            raise UntrustedError(
+                f"the host's key has the fingerprint {one.fingerprint}, not {fingerprint}",
+                next_command="standfast-agent show-identity, on the host",
+                code="fingerprint_wrong",
+            )
+        session.api.set_status(one.node_id, StatusChangeRequest("approved", check_name(name)))
+        return _done(
+            session,
+            one,
+            f"approved {name} ({one.node_id}, key {one.fingerprint})",
+            f"standfast state plan {name} --module MODULE",
+        )
+
+
+@agents.command("reject")
+@click.argument("node")
+@YES
+@click.pass_context
+def reject(ctx: click.Context, node: str, yes: bool) -> int:
+    """Keep a host out."""
+    from client.questions import confirm
+    from protocol.api import StatusChangeRequest
+
+    with opened(ctx) as session:
+        one = _agent(session, node)
+        confirm(f"Reject {_shown(one)}? It gets no more work.", yes=yes)
+        session.api.set_status(one.node_id, StatusChangeRequest("rejected"))
+        text = f"rejected {_shown(one)}"
+        return _done(session, one, text, f"standfast agents remove {one.node_id}")
+
+
+@agents.command("remove")
+@click.argument("node")
+@YES
+@click.pass_context
+def remove(ctx: click.Context, node: str, yes: bool) -> int:
+    """Forget a rejected host."""
+    from client.questions import confirm
+
+    with opened(ctx) as session:
+        one = _agent(session, node)
+        confirm(f"Remove {_shown(one)} and what is known of it?", yes=yes)
+        session.api.remove_agent(one.node_id)
+        return _done(session, one, f"removed {_shown(one)}", "standfast agents list")
+
+
+@agents.command("tag")
+@click.argument("node")
+@click.argument("tags", nargs=-1, required=True)
+@click.pass_context
+def tag(ctx: click.Context, node: str, tags: tuple[str, ...]) -> int:
+    """Set tags: `key=value`, or `key` alone for the value `true`."""
+    from protocol.ids import check_tag
+
+    with opened(ctx) as session:
+        wanted = [(key, value if given else "true") for key, given, value in map(_split, tags)]
+        for key, value in wanted:
+            check_tag(key, value)
+        one = _agent(session, node)
+        for key, value in wanted:
+            session.api.set_tag(one.node_id, key, value)
+        text = f"{_shown(one)}: set {tags_text(dict(wanted))}"
+        return _done(session, one, text, f"standfast agents show {one.name or one.node_id}")
+
+
+@agents.command("untag")
+@click.argument("node")
+@click.argument("keys", nargs=-1, required=True)
+@click.pass_context
+def untag(ctx: click.Context, node: str, keys: tuple[str, ...]) -> int:
+    """Remove tags by their keys."""
+    with opened(ctx) as session:
+        one = _agent(session, node)
+        for key in keys:
+            session.api.remove_tag(one.node_id, key)
+        text = f"{_shown(one)}: removed {', '.join(keys)}"
+        return _done(session, one, text, f"standfast agents show {one.name or one.node_id}")
+
+
+@agents.command("attributes")
+@click.argument("node")
+@click.pass_context
+def attributes(ctx: click.Context, node: str) -> int:
+    """Show the facts by which modules choose their variants."""
+    with opened(ctx) as session:
+        found = session.api.attributes(_agent(session, node).node_id)
+        if session.out.as_json:
+            session.out.document(found)
+        else:
+            session.out.fields(dict(sorted(found.items())))
+        return 0
+
+
+def tags_text(tags: dict[str, str]) -> str:
+    """Return tags as they are typed."""
+    return " ".join(f"{key}={value}" for key, value in sorted(tags.items()))
+
+
+def _agent(session: Session, node: str) -> Agent:
+    from client.node_names import find
+
+    return find(session.api.agents(), node)
+
+
+def _split(text: str) -> tuple[str, bool, str]:
+    key, mark, value = text.partition("=")
+    return key, bool(mark), value
+
+
+def _shown(one: Agent) -> str:
+    return f"{one.name} ({one.node_id})" if one.name else f"{one.node_id} ({one.initial_hostname})"
+
+
+def _done(session: Session, one: Agent, text: str, following: str) -> int:
+    if session.out.as_json:
+        session.out.document({"node_id": one.node_id, "done": text, "next": following})
+    else:
+        session.out.lines([text, f"next: {following}"])
+    return 0

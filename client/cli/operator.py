@@ -1,0 +1,237 @@
+"""`standfast operator`: your own key, and the people whose signatures the hosts count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from client.cli.globals import YES, GlobalGroup, opened
+
+if TYPE_CHECKING:
+    from client.session import Session
+    from protocol.api import Operator
+    from protocol.roster import Roster, TrustedRoster
+
+
+@click.group(cls=GlobalGroup)
+def operator() -> None:
+    """Your key, and the people who may sign."""
+
+
+@operator.command("init")
+@click.option("--username", help="Your name in the roster; your log-in name if not given.")
+@click.option(
+    "--from-ssh", metavar="PATH", help="Use this OpenSSH Ed25519 key instead of a new one."
+)
+@click.pass_context
+def init(ctx: click.Context, username: str | None, from_ssh: str | None) -> int:
+    """Make your key, and a roster in which you are the first admin."""
+    import getpass
+    from pathlib import Path
+
+    from client import operator_key, private_files, roster_cache
+    from client.failures import ClientError
+    from protocol import dsse, ids
+    from protocol.keys import SigningKey
+    from protocol.reports import content_digest
+
+    with opened(ctx) as session:
+        name = ids.check_name(username or getpass.getuser())
+        key = operator_key.import_ssh(Path(from_ssh)) if from_ssh else SigningKey.generate()
+        envelope = roster_cache.first_roster(key, name, session.now())
+        roster_path = session.directory / roster_cache.OWN_ROSTER_FILE
+        if roster_path.exists():
+            raise ClientError(f"{roster_path} is there already; nothing was touched", code="exists")
+        path = operator_key.store(session.directory, key)
+        private_files.create_private(roster_path, dsse.encode(envelope))
+        following = f"standfast-coordinator init --data-dir DIR --roster {roster_path}"
+        known = {
+            "username": name,
+            "operator_id": operator_key.operator_id(key),
+            "public_key": operator_key.public_text(key),
+            "fingerprint": ids.fingerprint(key.public),
+            "key_file": str(path),
+            "roster_file": str(roster_path),
+            "roster_digest": content_digest(envelope.content()),
+        }
+        if session.out.as_json:
+            session.out.document(known | {"next": following})
+            return 0
+        session.out.fields(known)
+        session.out.lines(
+            [
+                "",
+                f"next, to found a fleet: {following}",
+                "next, to join one: give your public key to an admin, who types",
+                f"  standfast operator add {operator_key.public_text(key)} --username {name}",
+            ]
+        )
+        return 0
+
+
+@operator.command("whoami")
+@click.pass_context
+def whoami(ctx: click.Context) -> int:
+    """Show your public key, your operator id and the roster that you trust. Asks nobody."""
+    from client import operator_key, profiles, roster_cache
+    from client.session import choose
+    from protocol import ids
+
+    with opened(ctx) as session:
+        key = session.key
+        stored = profiles.load(session.directory)
+        held: TrustedRoster | None = None
+        if stored.profiles or session.settings.url:
+            held = roster_cache.load(session.directory, choose(stored, session.settings).name)
+        operator_id = operator_key.operator_id(key)
+        entry = held.roster.find(operator_id) if held is not None else None
+        own = roster_cache.own_digest(roster_cache.load_own(session.directory))
+        known = {
+            "operator_id": operator_id,
+            "public_key": operator_key.public_text(key),
+            "fingerprint": ids.fingerprint(key.public),
+            "username": entry.username if entry is not None else "",
+            "role": entry.role if entry is not None else "",
+            "roster_version": str(held.roster.version) if held is not None else "",
+            "roster_digest": held.digest if held is not None else (own or ""),
+        }
+        if session.out.as_json:
+            version = held.roster.version if held is not None else 0
+            session.out.document({**known, "roster_version": version})
+        else:
+            session.out.fields({name: value for name, value in known.items() if value})
+        return 0
+
+
+@operator.command("add")
+@click.argument("public_key")
+@click.option("--username", required=True)
+@click.option("--role", type=click.Choice(["admin", "operator"]), default="operator")
+@click.pass_context
+def add(ctx: click.Context, public_key: str, username: str, role: str) -> int:
+    """Let somebody in: PUBLIC_KEY is 64 hex digits or an `ssh-ed25519 …` line."""
+    from client.operator_key import parse_public
+    from client.roster_cache import with_operator
+    from protocol import ids
+    from protocol.api import AddOperatorRequest
+
+    with opened(ctx) as session:
+        public = parse_public(public_key)
+        operator_id = ids.operator_id(public)
+        kind: Literal["admin", "operator"] = "admin" if role == "admin" else "operator"
+        trusted = session.trusted()
+        if trusted.roster.find(operator_id) is None:
+            following = with_operator(trusted, public, username, kind, session.now())
+            _bring(session, trusted, following)
+        found = _find(session, operator_id)
+        if found is None:
+            session.api.add_operator(AddOperatorRequest(public.hex(), username, kind))
+            found = _find(session, operator_id)
+        return _tell(session, found, operator_id, f"{username} may sign as {role}")
+
+
+@operator.command("list")
+@click.option("--include-removed", is_flag=True)
+@click.pass_context
+def list_operators(ctx: click.Context, include_removed: bool) -> int:
+    """List the operators; `signs` says whether the roster held here counts their signature."""
+    import msgspec
+
+    with opened(ctx) as session:
+        held = session.trusted().roster
+        # Who may sign is what our own roster says, not what the coordinator says of it.
+        people = [
+            msgspec.structs.replace(one, in_roster=held.find(one.operator_id) is not None)
+            for one in session.api.operators(include_removed=include_removed)
+        ]
+        if session.out.as_json:
+            session.out.document(people)
+            return 0
+        rows = [
+            (
+                one.username,
+                one.role,
+                "removed" if one.removed_at else ("signs" if one.in_roster else "no"),
+                one.operator_id,
+                session.out.when(one.added_at),
+                one.added_by,
+            )
+            for one in people
+        ]
+        heads = ("NAME", "ROLE", "SIGNS", "ID", "ADDED", "BY")
+        session.out.table(heads, rows, empty="no operators")
+        return 0
+
+
+@operator.command("remove")
+@click.argument("who", metavar="OPERATOR")
+@YES
+@click.pass_context
+def remove(ctx: click.Context, who: str, yes: bool) -> int:
+    """Take somebody out of roster and coordinator; OPERATOR is an id or a username."""
+    from client.questions import confirm
+    from client.roster_cache import without_operator
+
+    with opened(ctx) as session:
+        trusted = session.trusted()
+        operator_id, username = _who(session, trusted, who)
+        confirm(f"Remove operator {username} ({operator_id})?", yes=yes)
+        if trusted.roster.find(operator_id) is not None:
+            _bring(session, trusted, without_operator(trusted, operator_id, session.now()))
+        found = _find(session, operator_id)
+        if found is not None and found.removed_at is None:
+            session.api.remove_operator(operator_id)
+        return _tell(session, None, operator_id, f"{username} may not sign any more")
+
+
+def _bring(session: Session, trusted: TrustedRoster, following: Roster) -> None:
+    from client import roster_cache
+    from client.failures import AuthError
+    from client.operator_key import operator_id
+    from protocol.reasons import Refused
+
+    me = trusted.roster.find(operator_id(session.key))
+    if me is None or me.role != "admin":
+        raise AuthError(
+            "only an admin of the roster changes who may sign",
+            next_command="standfast operator whoami",
+            code="not_admin",
+        )
+    newest = roster_cache.sign_next(trusted, following, session.key)
+    if isinstance(newest, Refused):
+        raise AuthError(
+            f"you cannot make this change alone: {newest.detail}", code=str(newest.reason)
+        )
+    session.api.post_roster(newest.envelope)
+    roster_cache.save(session.directory, session.profile.name, newest)
+
+
+def _find(session: Session, operator_id: str) -> Operator | None:
+    people = session.api.operators(include_removed=False)
+    return next((one for one in people if one.operator_id == operator_id), None)
+
+
+def _who(session: Session, trusted: TrustedRoster, who: str) -> tuple[str, str]:
+    from client.failures import NotFoundError
+    from protocol.ids import fold_name
+
+    # Whom a name means is the roster's say first: a coordinator could swap two people.
+    known = [(one.operator_id, one.username) for one in trusted.roster.operators]
+    known += [(o.operator_id, o.username) for o in session.api.operators(include_removed=False)]
+    for operator_id, username in known:
+        if who == operator_id or fold_name(who) == fold_name(username):
+            return operator_id, username
+    raise NotFoundError(
+        f"there is no operator {who!r}",
+        next_command="standfast operator list",
+        code="operator_not_found",
+    )
+
+
+def _tell(session: Session, found: Operator | None, operator_id: str, text: str) -> int:
+    if session.out.as_json:
+        session.out.document({"operator_id": operator_id, "operator": found})
+    else:
+        session.out.lines([text, "next: standfast operator list"])
+    return 0

@@ -1,0 +1,289 @@
+"""`standfast state`: desired state: upload it, plan it, apply it, see what drifted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from client.cli.globals import DETAILED, YES, GlobalGroup, opened
+
+if TYPE_CHECKING:
+    from client.session import Session
+    from protocol.api import Operation
+
+MODULES = click.option(
+    "--module", "-m", "modules", multiple=True, metavar="M", help="A stored module; repeatable."
+)
+ON = click.option("--on", "selector", metavar="SELECTOR", help="Approved hosts by their tags.")
+
+
+@click.group(cls=GlobalGroup)
+def state() -> None:
+    """Upload, plan, apply, drift."""
+
+
+@state.command("upload")
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
+@click.pass_context
+def upload(ctx: click.Context, files: tuple[str, ...]) -> int:
+    """Sign module files and store them as new versions."""
+    from client.uploading import upload_file
+
+    with opened(ctx) as session:
+        stored = [upload_file(session, path) for path in files]
+        if session.out.as_json:
+            session.out.document(stored)
+            return 0
+        for one in stored:
+            session.out.lines([f"{one.name}  sha256:{one.sha256}  signed"])
+            session.out.lines([f"! {warning}" for warning in one.warnings])
+        names = " ".join(f"--module {one.name}" for one in stored)
+        session.out.lines([f"next: standfast state plan NODE {names}"])
+        return 0
+
+
+@state.command("plan")
+@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@MODULES
+@ON
+@DETAILED
+@click.pass_context
+def plan(
+    ctx: click.Context,
+    /,
+    nodes: tuple[str, ...],
+    modules: tuple[str, ...],
+    selector: str | None,
+    detailed_exitcode: bool,
+) -> int:
+    """Show what an apply would change, without changing anything."""
+    from client.failures import ExitCode
+    from client.planning import make_plan, resolve_nodes, tell_plan
+
+    with opened(ctx) as session:
+        planned = make_plan(session, resolve_nodes(session, nodes, selector), modules)
+        tell_plan(session, planned)
+        if planned.missing:
+            return ExitCode.RESOURCE_FAILED
+        return ExitCode.PENDING if detailed_exitcode and planned.has_changes else ExitCode.OK
+
+
+@state.command("apply")
+@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@MODULES
+@ON
+@click.option(
+    "--removal-limit",
+    type=click.IntRange(0),
+    default=0,
+    help="How many resources each host may remove; none if not given.",
+)
+@click.option("--comment", default="", help="Signed with the decision.")
+@YES
+@click.pass_context
+def apply(
+    ctx: click.Context,
+    /,
+    nodes: tuple[str, ...],
+    modules: tuple[str, ...],
+    selector: str | None,
+    removal_limit: int,
+    comment: str,
+    yes: bool,
+) -> int:
+    """Plan, show, ask, sign, and follow the work to its end."""
+    from client.applying import Wish, approve_plan
+    from client.planning import make_plan, resolve_nodes
+
+    with opened(ctx) as session:
+        planned = make_plan(session, resolve_nodes(session, nodes, selector), modules)
+        return approve_plan(session, planned, Wish(removal_limit, yes, comment), None)
+
+
+@state.command("drift")
+@click.argument("node")
+@DETAILED
+@click.pass_context
+def drift(ctx: click.Context, node: str, detailed_exitcode: bool) -> int:
+    """Look now whether NODE is still as it was applied."""
+    from client.drifting import look_now, tell_drift
+    from client.node_names import find
+
+    with opened(ctx) as session:
+        agent = find(session.api.agents(), node)
+        return tell_drift(session, look_now(session, agent), agent, detailed=detailed_exitcode)
+
+
+@state.command("drift-list")
+@click.option("--agent", metavar="NODE")
+@click.option("--limit", type=click.IntRange(1, 500), default=20)
+@click.option("--status", type=click.Choice(["drifted", "in_sync", "failed", "cancelled"]))
+@click.pass_context
+def drift_list(ctx: click.Context, agent: str | None, limit: int, status: str | None) -> int:
+    """List drift records, newest first."""
+    from client.drifting import records
+
+    with opened(ctx) as session:
+        found = records(session, agent, limit, status)
+        if session.out.as_json:
+            session.out.document([record for _, record in found])
+            return 0
+        rows = [
+            (
+                record.drift_id,
+                name,
+                record.status,
+                str(sum(item.action != "none" for item in record.resources)),
+                session.out.when(record.checked_at),
+                record.source,
+            )
+            for name, record in found
+        ]
+        heads = ("DRIFT", "NODE", "STATUS", "RESOURCES", "SEEN", "SOURCE")
+        session.out.table(heads, rows, empty="no drift records")
+        return 0
+
+
+@state.command("drift-show")
+@click.argument("drift_id", metavar="DRIFT")
+@DETAILED
+@click.pass_context
+def drift_show(ctx: click.Context, drift_id: str, detailed_exitcode: bool) -> int:
+    """Show one drift record."""
+    from client.drifting import tell_drift
+    from client.node_names import find
+
+    with opened(ctx) as session:
+        record = session.api.drift_record(drift_id)
+        agent = find(session.api.agents(), record.node_id)
+        return tell_drift(session, record, agent, detailed=detailed_exitcode)
+
+
+@state.command("query")
+@click.argument("node")
+@click.pass_context
+def query(ctx: click.Context, node: str) -> int:
+    """Show what NODE is believed to hold: applied, to be removed, not yet applied."""
+    from client.node_names import find
+
+    with opened(ctx) as session:
+        found = session.api.machine_state(find(session.api.agents(), node).node_id)
+        if session.out.as_json:
+            session.out.document(found)
+            return 0
+        groups = (
+            ("applied", found.applied),
+            ("to remove", found.pending_removals),
+            ("to apply", found.unapplied),
+        )
+        rows = [
+            (word, one.module, one.type, one.identity) for word, group in groups for one in group
+        ]
+        heads = ("STATE", "MODULE", "TYPE", "RESOURCE")
+        session.out.table(heads, rows, empty="nothing was ever applied")
+        return 0
+
+
+@state.command("list")
+@click.option("--agent", metavar="NODE")
+@click.option("--limit", type=click.IntRange(1, 500), default=50)
+@click.option("--offset", type=click.IntRange(0), default=0)
+@click.pass_context
+def list_operations(ctx: click.Context, agent: str | None, limit: int, offset: int) -> int:
+    """List applies, newest first."""
+    from client.node_names import find
+
+    with opened(ctx) as session:
+        agents = session.api.agents()
+        names = {one.node_id: one.name or one.node_id for one in agents}
+        node_id = find(agents, agent).node_id if agent else None
+        page = session.api.operations(node_id, limit, offset)
+        if session.out.as_json:
+            session.out.document(page)
+            return 0
+        rows = [
+            (
+                one.operation_id,
+                names.get(one.node_id, one.node_id),
+                one.status,
+                ",".join(one.modules),
+                session.out.when(one.started_at),
+                one.actor,
+            )
+            for one in page.operations
+        ]
+        heads = ("OPERATION", "NODE", "STATUS", "MODULES", "STARTED", "BY")
+        session.out.table(heads, rows, empty="nothing was ever applied")
+        return 0
+
+
+@state.command("show")
+@click.argument("operation_id", metavar="ID")
+@click.pass_context
+def show(ctx: click.Context, operation_id: str) -> int:
+    """Show one apply on one host, or a whole run, by its id."""
+    from client.applying import tell_run
+    from client.failures import NotFoundError
+
+    with opened(ctx) as session:
+        try:
+            found = session.api.operation(operation_id)
+        except NotFoundError:
+            tell_run(session, session.api.run(operation_id))
+            return 0
+        if session.out.as_json:
+            session.out.document(found)
+        else:
+            _tell_operation(session, found)
+        return 0
+
+
+@state.command("output")
+@click.argument("operation_id", metavar="OPERATION")
+@click.pass_context
+def output(ctx: click.Context, operation_id: str) -> int:
+    """Show what the scripts of an apply printed."""
+    with opened(ctx) as session:
+        found = session.api.operation(operation_id)
+        answer = session.api.output(found.node_id, found.operation_id)
+        if session.out.as_json:
+            session.out.document(answer)
+            return 0
+        if not answer.output:
+            session.out.lines(["no script printed anything, or its output is gone"])
+        for address, phases in sorted(answer.output.items()):
+            for word, one in (
+                ("check", phases.check),
+                ("apply", phases.apply),
+                ("undo", phases.undo),
+            ):
+                if one is None:
+                    continue
+                cut = ", cut" if one.truncated else ""
+                session.out.lines([f"{address} {word}: exit {one.exit}{cut}"])
+                for text in (one.stdout, one.stderr):
+                    session.out.lines([f"  {row}" for row in text.expandtabs(4).splitlines()])
+        return 0
+
+
+def _tell_operation(session: Session, found: Operation) -> None:
+    from client.render.results import resource_line
+
+    session.out.fields(
+        {
+            "operation": found.operation_id,
+            "node": found.node_id,
+            "status": found.status,
+            "modules": ", ".join(found.modules),
+            "started": session.out.when(found.started_at),
+            "by": found.actor,
+            "run": found.run_id,
+        }
+    )
+    session.out.lines([""])
+    session.out.lines([resource_line(one) for one in found.resources])
+    if found.reason:
+        session.out.lines(
+            [f"{found.reason}: {found.message}", f"next: standfast why {found.node_id}"]
+        )

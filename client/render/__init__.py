@@ -1,0 +1,1 @@
+"""How things look: terminal-safe text, tables, plans. Pure but for `output`."""

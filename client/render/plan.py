@@ -1,0 +1,133 @@
+"""A plan and a drift record as lines: symbols, real diff lines, each change once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from client.render.grouping import MASK, Group, Totals, group, totals
+from client.render.output import Line, Span, line
+from client.render.safe_text import safe_diff
+from protocol.reports import Action, Change, DriftRecord, ResourceDiff
+
+_SYMBOLS: dict[Action, tuple[str, str]] = {
+    "create": ("+", "add"),
+    "update": ("~", "change"),
+    "run": ("~", "change"),
+    "remove": ("-", "remove"),
+    "unknown": ("!", "warn"),
+    "error": ("!", "warn"),
+    "none": ("=", "dim"),
+}
+_DRIFT_WORDS: dict[Action, str] = {
+    "create": "is gone",
+    "update": "changed outside",
+    "remove": "appeared outside",
+    "run": "would run again",
+    "unknown": "could not be looked at",
+    "error": "could not be looked at",
+    "none": "as applied",
+}
+# Names after "on": more than this would push the plan itself off the screen.
+MAX_NAMES = 8
+
+
+def plan_lines(plans: Mapping[str, tuple[ResourceDiff, ...]]) -> list[Line]:
+    """Return the body of a plan over hosts (by label) and its summary line."""
+    groups = group(plans)
+    sums = totals(plans)
+    shown: list[Line] = []
+    width = max((len(_count(len(one.hosts))) for one in groups), default=0)
+    for one in groups:
+        shown += _group_lines(one, width, of=len(plans))
+    if sums.unchanged:
+        text = f"{'':{width}}  = {sums.unchanged} {_plural('resource', sums.unchanged)} unchanged"
+        shown.append(line(Span(text, "dim")))
+    return [*shown, line(""), line(Span(summary(sums), "bold"))]
+
+
+def summary(sums: Totals) -> str:
+    """Return the one line that says it all."""
+    hosts = _count(sums.hosts)
+    tail = ""
+    if sums.unknown:
+        tail = f" {sums.unknown} could not be looked at."
+    if not (sums.add or sums.change or sums.remove):
+        return f"No changes on {hosts}.{tail}"
+    return (
+        f"Plan: {sums.add} to add, {sums.change} to change, {sums.remove} to remove on {hosts}."
+        f"{tail}"
+    )
+
+
+def drift_lines(record: DriftRecord, label: str, when: str) -> list[Line]:
+    """Return a drift record: each resource that is no longer as it was applied."""
+    drifted = [item for item in record.resources if item.action != "none"]
+    head = f"{label}: {record.status.replace('_', ' ')}, looked at {when} ({record.source})"
+    shown = [line(Span(head, "bold"))]
+    if record.message:
+        shown.append(line(f"  {record.message}"))
+    for item in drifted:
+        words = _DRIFT_WORDS[item.action]
+        shown.append(line("  ", Span(f"! {_title(item)}  {words}", "warn")))
+        shown += _detail_lines(item, "      ")
+    return shown
+
+
+def _group_lines(one: Group, width: int, of: int) -> list[Line]:
+    symbol, style = _SYMBOLS[one.item.action]
+    head = line(f"{_count(len(one.hosts)):{width}}  ", Span(f"{symbol} {_title(one.item)}", style))
+    shown = [head]
+    indent = " " * (width + 6)
+    if len(one.hosts) < of or of == 1:
+        shown.append(line(indent, Span(f"on {_names(one.hosts)}", "dim")))
+    return [*shown, *_detail_lines(one.item, indent)]
+
+
+def _detail_lines(item: ResourceDiff, indent: str) -> list[Line]:
+    shown: list[Line] = []
+    for change in item.changes:
+        shown += _change_lines(change, indent)
+    for trigger in item.triggers:
+        shown.append(line(f"{indent}{trigger.kind} because of {', '.join(trigger.because)}"))
+    if item.message:
+        shown.append(line(indent, Span(item.message, "" if item.digest else "warn")))
+    return shown
+
+
+def _change_lines(change: Change, indent: str) -> list[Line]:
+    if change.sensitive:
+        return [line(f"{indent}{change.field}: {MASK}")]
+    if change.diff:
+        head = line(f"{indent}{change.field}:")
+        return [head, *(_diff_line(text, indent + "  ") for text in change.diff)]
+    if change.current is None:
+        return [line(f"{indent}{change.field}: ", Span(_value(change.desired), "add"))]
+    return [line(f"{indent}{change.field}: {_value(change.current)} -> {_value(change.desired)}")]
+
+
+def _diff_line(text: str, indent: str) -> Line:
+    style = {"+": "add", "-": "remove", "@": "dim"}.get(text[:1], "")
+    return line(indent, Span(safe_diff(text), style))
+
+
+def _title(item: ResourceDiff) -> str:
+    name = f" ({item.name})" if item.name else ""
+    return f"{item.type}  {item.identity}{name}  [{item.module}]"
+
+
+def _value(text: str | None) -> str:
+    return "(nothing)" if text is None else (text or '""')
+
+
+def _names(hosts: Sequence[str]) -> str:
+    if len(hosts) <= MAX_NAMES:
+        return ", ".join(hosts)
+    return f"{', '.join(hosts[:MAX_NAMES])} and {len(hosts) - MAX_NAMES} more"
+
+
+def _count(hosts: int) -> str:
+    return f"{hosts} {_plural('host', hosts)}"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"

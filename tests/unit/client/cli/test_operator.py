@@ -1,0 +1,130 @@
+"""`standfast operator`: from nobody to a fleet of several people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from client.profiles import PROFILES_FILE
+from protocol import dsse, roster
+from protocol.keys import SigningKey
+from tests.fakes.api_server import FakeCoordinator
+from tests.fakes.operator import Person
+
+
+def test_init_makes_a_key_and_a_roster_that_verifies(stranger: Person) -> None:
+    """The roster file is what `standfast-coordinator init --roster` takes."""
+    shown = stranger.types("operator init --username lena --json")
+    assert shown.code == 0, shown
+    document = shown.document()
+    path = Path(str(document["roster_file"]))
+    envelope = dsse.decode(path.read_bytes())
+    trusted = roster.verify_first(envelope, str(document["roster_digest"]))
+    assert isinstance(trusted, roster.TrustedRoster)
+    [only] = trusted.roster.operators
+    assert (only.username, only.role, only.public_key) == ("lena", "admin", document["public_key"])
+    assert str(path) in str(document["next"])
+    for file in ("operator.key", "roster.json"):
+        assert (stranger.directory / file).stat().st_mode & 0o777 == 0o600
+
+
+def test_init_never_replaces_a_key(stranger: Person) -> None:
+    """The second time nothing is touched."""
+    assert stranger.types("operator init --username lena").code == 0
+    before = (stranger.directory / "operator.key").read_bytes()
+    assert stranger.types("operator init --username lena").code == 1
+    (stranger.directory / "roster.json").unlink()
+    assert stranger.types("operator init --username lena").code == 1
+    assert (stranger.directory / "operator.key").read_bytes() == before
+
+
+def test_a_bad_username_is_refused_before_anything_is_written(stranger: Person) -> None:
+    """No half an operator stays behind."""
+    shown = stranger.types("operator init --username 1ena")
+    assert shown.code == 1
+    assert "begin with a letter" in shown.err
+    assert not stranger.directory.exists()
+
+
+def test_the_first_log_in_brings_the_roster(lena: Person, coordinator: FakeCoordinator) -> None:
+    """A coordinator that knows only a key gets its roster from that operator's first command."""
+    assert lena.types("agents list").code == 0
+    assert len(coordinator.chain) == 1
+    assert lena.types("agents list").code == 0
+    assert len(coordinator.chain) == 1
+    assert len(coordinator.sent("POST", "/auth/verify")) == 1
+
+
+def test_whoami_asks_nobody(lena: Person, coordinator: FakeCoordinator) -> None:
+    """It works with no coordinator, and afterwards says the role that the roster gives."""
+    before = lena.types("operator whoami --json").document()
+    assert coordinator.requests == []
+    assert lena.types("operator list").code == 0
+    after = lena.types("operator whoami --json").document()
+    assert before["public_key"] == after["public_key"]
+    assert before["roster_digest"] == after["roster_digest"]
+    assert (after["username"], after["role"], after["roster_version"]) == ("lena", "admin", 1)
+
+
+def test_somebody_is_added_and_removed_by_signed_rosters(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """Each change is the next version, signed by the admin; the chain verifies from the start."""
+    public = SigningKey(b"\x05" * 32).public.hex()
+    added = lena.types(f"operator add {public} --username omar --role operator")
+    assert added.code == 0, added
+    held = coordinator.trusted()
+    assert held.roster.version == 2
+    assert {one.username: one.role for one in held.roster.operators} == {
+        "lena": "admin",
+        "omar": "operator",
+    }
+    rows = lena.types("operator list").rows
+    assert [row[:3] for row in rows] == [["lena", "admin", "signs"], ["omar", "operator", "signs"]]
+    assert lena.types("operator remove omar").code == 2
+    assert lena.types("operator remove OMAR --yes").code == 0
+    assert [one.username for one in coordinator.trusted().roster.operators] == ["lena"]
+    assert lena.types("operator remove omar --yes").code == 4
+
+
+def test_the_last_admin_cannot_remove_themselves(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """A roster that nobody can change any more is not signed."""
+    shown = lena.types("operator remove lena --yes")
+    assert shown.code == 3, shown
+    assert len(coordinator.chain) == 1
+
+
+def test_somebody_who_is_no_admin_changes_nothing(
+    lena: Person, coordinator: FakeCoordinator, tmp_path: Path
+) -> None:
+    """The client says so itself before it signs in vain; the newcomer pins the roster's digest."""
+    omar = Person(tmp_path / "omar")
+    omar.founds(coordinator.url)
+    public = str(omar.types("operator whoami --json").document()["public_key"])
+    assert lena.types(f"operator add {public} --username omar").code == 0
+    refused = omar.types("operator list")
+    assert refused.code == 2
+    digest = coordinator.trusted().digest
+    assert digest in refused.err
+    assert omar.types(f"profile update lab --roster {digest}").code == 0
+    assert omar.types("operator list").code == 0
+    shown = omar.types("operator remove lena --yes")
+    assert shown.code == 3
+    assert "only an admin" in shown.err
+    assert (omar.directory / PROFILES_FILE).exists()
+
+
+def test_a_newcomer_at_a_terminal_is_asked_for_the_roster(
+    lena: Person, coordinator: FakeCoordinator, tmp_path: Path
+) -> None:
+    """The question shows version, digest and admins; a no pins nothing."""
+    assert lena.types("operator list").code == 0
+    omar = Person(tmp_path / "omar")
+    omar.founds(coordinator.url)
+    assert omar.types("operator list", answer="n\n").code == 1
+    asked = omar.types("operator list", answer="y\n")
+    assert asked.code == 0, asked
+    assert coordinator.trusted().digest in asked.err
+    assert "admins: lena" in asked.err
+    assert omar.types("operator list").code == 0

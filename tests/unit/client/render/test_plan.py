@@ -1,0 +1,93 @@
+"""A plan reads like a plan."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from client.render.grouping import Totals
+from client.render.output import Line
+from client.render.plan import MAX_NAMES, drift_lines, plan_lines, summary
+from protocol.reports import Change, DriftRecord, Trigger
+from tests.fakes.api_server import item
+
+
+def text(lines: list[Line]) -> str:
+    return "\n".join("".join(span.text for span in one) for one in lines)
+
+
+def test_each_kind_of_change_has_its_symbol_and_its_lines() -> None:
+    """Real diff lines, old and new values, masked secrets, triggers."""
+    changed = msgspec.structs.replace(
+        item(
+            "/etc/a",
+            "update",
+            (
+                Change("mode", "0644", "0600"),
+                Change("owner", None, "root"),
+                Change("content", diff=("@@ -1 +1 @@", "-a", "+b")),
+                Change("token", "x", "y", sensitive=True),
+            ),
+        ),
+        triggers=(Trigger("reload", ("web/nginx",)),),
+    )
+    shown = text(
+        plan_lines(
+            {
+                "web": (
+                    changed,
+                    item("/etc/b", "create"),
+                    item("/etc/c", "remove"),
+                    item("/run/d", "run", type="script"),
+                    item("/run/e", "unknown", message="unsigned"),
+                    item("/etc/f", "none"),
+                )
+            }
+        )
+    )
+    for expected in (
+        "~ file-unix  /etc/a  [web]",
+        "mode: 0644 -> 0600",
+        "owner: root",
+        "  -a\n",
+        "  +b\n",
+        "token: (sensitive value)",
+        "reload because of web/nginx",
+        "+ file-unix  /etc/b",
+        "- file-unix  /etc/c",
+        "~ script  /run/d",
+        "! file-unix  /run/e",
+        "unsigned",
+        "= 1 resource unchanged",
+        "Plan: 1 to add, 2 to change, 1 to remove on 1 host. 1 could not be looked at.",
+    ):
+        assert expected in shown, shown
+
+
+@pytest.mark.parametrize(
+    ("sums", "line"),
+    [
+        (Totals(hosts=3), "No changes on 3 hosts."),
+        (Totals(unknown=1, hosts=1), "No changes on 1 host. 1 could not be looked at."),
+        (Totals(add=1, hosts=1), "Plan: 1 to add, 0 to change, 0 to remove on 1 host."),
+    ],
+)
+def test_one_line_says_it_all(sums: Totals, line: str) -> None:
+    assert summary(sums) == line
+
+
+def test_many_names_are_counted() -> None:
+    plans = {f"web-{number:02}": (item("/etc/a"),) for number in range(MAX_NAMES + 3)}
+    plans["other"] = (item("/etc/b"),)
+    assert "web-07 and 3 more" in text(plan_lines(plans))
+
+
+def test_drift_says_what_happened_outside() -> None:
+    record = DriftRecord(
+        "d", "n", "event", 1.0, "drifted", message="seen at once",
+        resources=(item("/etc/a", "create"), item("/etc/b", "none")),
+    )  # fmt: skip
+    shown = text(drift_lines(record, "web", "now"))
+    assert "web: drifted, looked at now (event)" in shown
+    assert "! file-unix  /etc/a  [web]  is gone" in shown
+    assert "/etc/b" not in shown
