@@ -14,8 +14,10 @@ from client.render.grouping import masked, totals
 from client.render.plan import plan_lines
 from client.session import Session
 from client.sign import DECISION_SECONDS, HostPlan, Statement, check_plan, shown_statement
+from protocol import receipts
 from protocol.api import Agent, Run, RunRequest, RunStep
 from protocol.canonical import Json
+from protocol.errors import MALFORMED, DecodeError
 from protocol.reports import PlanResult, ResourceDiff
 
 # A plan reads; a host that needs longer than this for it is told of, not waited for.
@@ -100,7 +102,7 @@ def collect(session: Session, run: Run) -> Planned:
     plans: list[HostPlan] = []
     missing: list[Missing] = []
     for step in run.steps:
-        document = step_document(session, step) if step.phase == "succeeded" else None
+        document = proven_document(session, run, step) if step.phase == "succeeded" else None
         if document is None:
             reason = ": ".join(part for part in (step.reason or "", step.message) if part)
             missing.append(Missing(step.node_id, step.name, step.phase, reason))
@@ -109,15 +111,32 @@ def collect(session: Session, run: Run) -> Planned:
     return Planned(run, tuple(plans), tuple(missing))
 
 
+def proven_document(session: Session, run: Run, step: RunStep) -> Json:
+    """Return the result document that the host itself signed for its step of a run.
+
+    What a person reads before signing is more than its digests: the text of a diff is bound by
+    nothing but the host's own signature over the document's bytes.
+
+    Raises:
+        UntrustedError: there is no such signature, or it is for something else.
+    """
+    name = label(step.name, step.node_id)
+    if step.receipt is None:
+        raise _unproven(name, "it comes without the host's signature", "receipt_missing")
+    try:
+        said = receipts.check(step.receipt, step.node_id, run.run_id)
+    except DecodeError as error:
+        raise _unproven(name, str(error), "receipt_invalid") from error
+    if said.artifact is None:
+        return None
+    return _decoded(session, said.artifact)
+
+
 def step_document(session: Session, step: RunStep) -> Json:
     """Return the result document of a step, from the run itself or by its artifact."""
     if step.result is not None or step.artifact is None:
         return step.result
-    try:
-        decoded: Json = msgspec.json.decode(session.api.artifact(step.artifact))
-    except msgspec.MsgspecError as error:
-        raise ClientError(f"artifact {step.artifact}: {error}", code="answer_invalid") from error
-    return decoded
+    return _decoded(session, step.artifact)
 
 
 def with_documents(session: Session, run: Run) -> Run:
@@ -256,6 +275,22 @@ def next_command(planned: Planned) -> str:
     """Return the command that approves a plan, ready to paste."""
     limit = f" --removal-limit {planned.removals}" if planned.removals else ""
     return f"standfast approve {planned.run.run_id}{limit}"
+
+
+def _decoded(session: Session, artifact: str) -> Json:
+    try:
+        decoded: Json = msgspec.json.decode(session.api.artifact(artifact))
+    except MALFORMED as error:
+        raise ClientError(f"artifact {artifact}: {error}", code="answer_invalid") from error
+    return decoded
+
+
+def _unproven(name: str, detail: str, code: str) -> UntrustedError:
+    return UntrustedError(
+        f"the plan of {name} is not proven to be that host's: {detail}",
+        next_command="plan again; if it stays so, look at who can write to the coordinator",
+        code=code,
+    )
 
 
 def _plan(document: Json, step: RunStep) -> PlanResult:

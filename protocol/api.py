@@ -14,6 +14,7 @@ from protocol import dsse
 from protocol.canonical import Json
 from protocol.decisions import PlanProof
 from protocol.messages import Approval, StepKind
+from protocol.receipts import Receipt
 from protocol.reports import DriftRecord, OperationStatus, ResourceResult
 
 RunPhase = Literal[
@@ -224,7 +225,10 @@ class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RunStep(msgspec.Struct, frozen=True):
-    """What a run did on one node; `result` is the plan, apply result or drift record, if there."""
+    """What a run did on one node; `result` is the plan, apply result or drift record, if there.
+
+    `receipt` is the host's signed word for it: it names the bytes of `artifact`.
+    """
 
     node_id: str
     name: str | None
@@ -238,6 +242,7 @@ class RunStep(msgspec.Struct, frozen=True):
     plan_digest: str = ""
     plan_proof: PlanProof | None = None
     result: Json = None
+    receipt: Receipt | None = None
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from protocol import api, decisions, dsse, ids, keys, login, reports, roster
+from protocol import api, decisions, dsse, ids, journal, keys, login, receipts, reports, roster
+from protocol.messages import Finished, encode_body
 from protocol.roster import TrustedRoster
 
 if TYPE_CHECKING:
@@ -200,6 +201,8 @@ class FakeCoordinator(ApiServer):
         self.chain: list[dsse.Envelope] = []
         self.agents: list[api.Agent] = []
         self.plans: dict[str, reports.PlanResult] = {}
+        self.host_keys: dict[str, keys.SigningKey] = {}
+        self.artifacts: dict[str, bytes] = {}
         self.runs: dict[str, api.Run] = {}
         self.decisions: list[Decision] = []
         self.outcome: api.StepPhase = "succeeded"
@@ -210,8 +213,10 @@ class FakeCoordinator(ApiServer):
         self, name: str | None, *items: reports.ResourceDiff, status: str = "approved"
     ) -> str:
         """Add a host with its plan and return its id."""
-        public = hashlib.sha256(f"{name}{len(self.agents)}".encode()).digest()
+        key = keys.SigningKey(hashlib.sha256(f"{name}{len(self.agents)}".encode()).digest())
+        public = key.public
         node_id = ids.node_id(public)
+        self.host_keys[node_id] = key
         approval = msgspec.convert(status, api.Approval)
         self.agents.append(
             api.Agent(
@@ -306,6 +311,7 @@ class FakeCoordinator(ApiServer):
                 plan_digest=digests[node] if applies else "",
                 plan_proof=proofs[node] if applies else None,
                 result=None if applies else msgspec.to_builtins(self.plans[node]),
+                receipt=None if applies else self.signed_by(node, run_id),
             )
             for node in nodes
         )
@@ -325,6 +331,17 @@ class FakeCoordinator(ApiServer):
         )
         self.runs[run_id] = self.bend(run)
         return Reply(self.runs[run_id], 202)
+
+    def signed_by(self, node_id: str, run_id: str) -> receipts.Receipt:
+        """Return the host's signed word for its plan, the document stored as an artifact."""
+        data = msgspec.json.encode(self.plans[node_id])
+        name = reports.content_digest(data)
+        self.artifacts[name] = data
+        self.on("GET", f"/artifacts/{name}", Reply(raw=data))
+        said = Finished(run_id, 1, "succeeded", name, self.plans[node_id].digest)
+        key = self.host_keys[node_id]
+        entry = journal.seal(1, journal.GENESIS, 1.0, "finished", encode_body(said), key)
+        return receipts.make(entry, key.public)
 
     def _by_path(self, request: Request) -> Reply:
         parts = request.path.removeprefix("/api/v1/").split("/")

@@ -171,30 +171,67 @@ def lie_in_host(plan: reports.PlanResult) -> reports.PlanResult:
 
 
 @pytest.mark.parametrize("lie", [lie_in_action, lie_in_unbound, lie_in_total, lie_in_host])
-@pytest.mark.parametrize("way", ["inline", "artifact"])
 def test_a_plan_whose_digests_do_not_follow_from_it_is_not_even_shown(
     lena: Person,
     coordinator: FakeCoordinator,
     lie: Callable[[reports.PlanResult], reports.PlanResult],
-    way: str,
 ) -> None:
-    """What is on the screen is what the digests bind, whichever way the document came."""
+    """What is on the screen is what the digests bind, even if the host itself signed a lie."""
     node = coordinator.add_host("web", item("/etc/a"))
-    bent = lie(coordinator.plans[node])
-    data = msgspec.json.encode(bent)
-    sha256 = reports.content_digest(data)
-    coordinator.on("GET", f"/artifacts/{sha256}", Reply(raw=data))
-
-    def bend(run: api.Run) -> api.Run:
-        built: object = msgspec.to_builtins(bent) if way == "inline" else None
-        artifact = None if way == "inline" else sha256
-        step = msgspec.structs.replace(run.steps[0], result=built, artifact=artifact)
-        return msgspec.structs.replace(run, steps=(step,))
-
-    coordinator.bend = bend
+    coordinator.plans[node] = lie(coordinator.plans[node])
     shown = lena.types(APPLY)
     assert shown.code == 3, shown
     assert not shown.out
+    assert not coordinator.decisions
+
+
+def bent_step(coordinator: FakeCoordinator, **changes: object) -> None:
+    """Change the one step of every plan run."""
+
+    def bend(run: api.Run) -> api.Run:
+        if run.step != "state.plan":
+            return run
+        return msgspec.structs.replace(
+            run, steps=(msgspec.structs.replace(run.steps[0], **changes),)
+        )
+
+    coordinator.bend = bend
+
+
+def test_a_plan_that_stands_in_the_run_is_not_believed(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """Only the bytes that the host signed are shown; a friendlier text beside them is not."""
+    node = coordinator.add_host("web", item("/etc/shadow"))
+    friendly: object = msgspec.to_builtins(plan_of(node, item("/etc/motd")))
+    bent_step(coordinator, result=friendly)
+    shown = lena.types("state plan web")
+    assert shown.code == 0, shown
+    assert "/etc/shadow" in shown.out
+    assert "/etc/motd" not in shown.out
+
+
+def test_a_plan_without_the_hosts_signature_is_refused(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """The text of a diff is bound by the host's signature alone, so there is none without it."""
+    coordinator.add_host("web", item("/etc/a"))
+    bent_step(coordinator, receipt=None)
+    shown = lena.types(f"{APPLY} --json")
+    assert (shown.code, "receipt_missing" in shown.err) == (3, True), shown
+    assert not coordinator.decisions
+
+
+def test_a_receipt_of_another_run_or_host_is_refused(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """An older plan of the host, or another host's, does not pass for this one."""
+    web = coordinator.add_host("web", item("/etc/a"))
+    other = coordinator.add_host("db", item("/etc/b"))
+    for receipt in (coordinator.signed_by(web, "01OLD"), coordinator.signed_by(other, "01OLD")):
+        bent_step(coordinator, receipt=receipt)
+        shown = lena.types(f"{APPLY} --json")
+        assert (shown.code, "receipt_invalid" in shown.err) == (3, True), shown
     assert not coordinator.decisions
 
 
@@ -202,18 +239,18 @@ def test_an_artifact_with_other_bytes_is_refused(
     lena: Person, coordinator: FakeCoordinator
 ) -> None:
     """An artifact is named by its content; other content under the name is no artifact."""
-    coordinator.add_host("web", item("/etc/a"))
-    named = "a" * 64
-    coordinator.on("GET", f"/artifacts/{named}", Reply(raw=b"{}"))
-
-    def bend(run: api.Run) -> api.Run:
-        step = msgspec.structs.replace(run.steps[0], result=None, artifact=named)
-        return msgspec.structs.replace(run, steps=(step,))
-
-    coordinator.bend = bend
+    node = coordinator.add_host("web", item("/etc/a"))
+    honest = msgspec.json.encode(coordinator.plans[node])
+    named = reports.content_digest(honest)
+    coordinator.bend = lambda run: _replaced(coordinator, named, run)
     shown = lena.types("state plan web --json")
     assert shown.code == 1
     assert "artifact_changed" in shown.err
+
+
+def _replaced(coordinator: FakeCoordinator, named: str, run: api.Run) -> api.Run:
+    coordinator.on("GET", f"/artifacts/{named}", Reply(raw=b"{}"))
+    return run
 
 
 def test_a_rolled_back_roster_stops_every_signature(

@@ -5,6 +5,7 @@ It drives the same `LocalFleet` as `./dev up`, through the operator's command li
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from devtools.up import Walk
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 NODE = "first"
+# Modules that a test leaves behind are no longer desired in the next one's apply.
+REMOVALS = ("--removal-limit", "9")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def test_apply_twice_leaves_nothing_to_do(fleet: LocalFleet, tmp_path: Path) -> 
     target = tmp_path / "twice"
     upload(fleet, "twice", file_resource(target, "one"))
     fleet.cli("state", "plan", NODE, "--module", "twice", "--detailed-exitcode", codes=[6])
-    fleet.cli("state", "apply", NODE, "--module", "twice", "--yes", "--removal-limit", "9")
+    fleet.cli("state", "apply", NODE, "--module", "twice", "--yes", *REMOVALS)
     assert target.read_text(encoding="utf-8") == "one"
     fleet.cli("state", "plan", NODE, "--module", "twice", "--detailed-exitcode")
 
@@ -68,7 +71,7 @@ def test_drift_is_seen_while_the_coordinator_is_away(fleet: LocalFleet, tmp_path
     """A change made while the coordinator is down is reported with the time it was seen."""
     target = tmp_path / "away"
     upload(fleet, "away", file_resource(target, "kept"))
-    fleet.cli("state", "apply", NODE, "--module", "away", "--yes", "--removal-limit", "9")
+    fleet.cli("state", "apply", NODE, "--module", "away", "--yes", *REMOVALS)
     fleet.stop("coordinator", signal.SIGKILL)
     before = wall_clock()
     target.write_text("changed", encoding="utf-8")
@@ -102,8 +105,61 @@ def test_a_host_that_changed_after_the_plan_refuses_the_item(
     run = str(field(plan, "run_id"))
     target.write_text("changed by somebody", encoding="utf-8")
     with pytest.raises(FleetError, match=r"stale|plan_changed"):
-        fleet.cli("approve", run, "--yes", "--removal-limit", "9")
+        fleet.cli("approve", run, "--yes", *REMOVALS)
     assert target.read_text(encoding="utf-8") == "changed by somebody"
+
+
+def gated_script(fleet: LocalFleet, name: str, folder: Path) -> tuple[Path, Path]:
+    """Upload a script that notes each start and then waits at a gate; return notes and gate."""
+    notes, gate = folder / "starts", folder / "gate"
+    os.mkfifo(gate)
+    upload(
+        fleet,
+        name,
+        "  - id: gated\n    resource:\n      script:\n        program: sh\n"
+        f"        check: test -e {folder}/done\n"
+        f"        apply: echo started >> {notes}; read line < {gate}; touch {folder}/done\n",
+    )
+    return notes, gate
+
+
+def start_apply(fleet: LocalFleet, name: str) -> str:
+    """Plan, approve in the background of this test, and return the run that applies."""
+    plan = fleet.ask("state", "plan", NODE, "--module", name)
+    made = fleet.ask("approve", str(field(plan, "run_id")), "--yes", "--no-wait", *REMOVALS)
+    return str(field(made, "run_id"))
+
+
+def phase_of(fleet: LocalFleet, run: str) -> str:
+    """Return the phase of a run."""
+    return str(field(fleet.ask("runs", "show", run, codes=[0, 5]), "phase"))
+
+
+def test_the_coordinator_is_killed_in_the_middle_of_an_apply(
+    fleet: LocalFleet, tmp_path: Path
+) -> None:
+    """The apply goes on without it, its result arrives after, and nothing is done twice."""
+    notes, gate = gated_script(fleet, "gated", tmp_path)
+    run = start_apply(fleet, "gated")
+    wait_for("the script to start", lambda: notes.exists() or None)
+    fleet.stop("coordinator", signal.SIGKILL)
+    gate.write_text("go\n", encoding="utf-8")
+    wait_for("the script to end", lambda: (tmp_path / "done").exists() or None)
+    fleet.start_coordinator()
+    wait_for("the result", lambda: True if phase_of(fleet, run) == "completed" else None)
+    assert notes.read_text(encoding="utf-8") == "started\n"
+
+
+def test_the_agent_is_killed_in_the_middle_of_a_script(fleet: LocalFleet, tmp_path: Path) -> None:
+    """The script is reported as interrupted and never run again by itself."""
+    notes, _ = gated_script(fleet, "killed", tmp_path)
+    run = start_apply(fleet, "killed")
+    wait_for("the script to start", lambda: notes.exists() or None)
+    fleet.stop("agent", signal.SIGKILL)
+    fleet.start_agent("agent")
+    wait_for("the report", lambda: True if phase_of(fleet, run) == "failed" else None)
+    assert "interrupted" in str(fleet.ask("runs", "show", run, codes=[0, 5]))
+    assert notes.read_text(encoding="utf-8") == "started\n"
 
 
 def test_a_malformed_module_is_refused_with_its_line(fleet: LocalFleet, tmp_path: Path) -> None:

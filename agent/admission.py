@@ -1,0 +1,183 @@
+"""Taking on work or refusing it: every check that stands between an offer and this host.
+
+Envelope, signatures, target, replay, clock and policy are judged, the decision is consumed and the
+acceptance is journalled in one transaction; nothing is executed here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from agent import ledger, policy_file, step_store
+from agent.clock import Clock
+from agent.database import StorageError, Tx
+from agent.memory import Memory
+from protocol import decisions, ids, merkle, messages, reports
+from protocol.decisions import Context
+from protocol.errors import InvalidName
+from protocol.limits import MAX_APPROVED_ITEMS, MAX_OFFERS
+from protocol.messages import Offer, RefusedStep
+from protocol.reasons import Reason, Refused
+
+# Run ids are ULIDs or UUIDs; this bounds what a lying coordinator makes us echo.
+MAX_RUN_ID = 128
+Admitted = Literal["accepted", "known"]
+
+
+class Admission:
+    """Judges offers for one host."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        *,
+        node_id: str,
+        clock: Clock,
+        policy_path: Path,
+    ) -> None:
+        self._database = memory.database
+        self._journal = memory.journal
+        self._trust = memory.trust
+        self._node_id = node_id
+        self._clock = clock
+        self._policy_path = policy_path
+
+    def consider(self, offer: Offer) -> Admitted | Refused:
+        """Accept a step durably, or refuse it, which is journalled too.
+
+        A step that this host knows already is not judged again: only its fence may rise.
+        """
+        try:
+            return self._database.write(lambda tx: self._consider(tx, offer))
+        except StorageError as error:
+            reason = Reason.DISK_FULL if error.full else Reason.BUSY
+            refused = Refused(reason, str(error))
+        self._note(offer, refused)
+        return refused
+
+    def _note(self, offer: Offer, refused: Refused) -> None:
+        try:
+            self._journal.note(_refusal(offer, refused))
+        except StorageError:
+            # Nothing can be written at all; heartbeats say so, and the lease will run out.
+            return
+
+    def _consider(self, tx: Tx, offer: Offer) -> Admitted | Refused:
+        known = step_store.find(tx, offer.run_id)
+        if known is not None:
+            if known.phase != "finished":
+                step_store.adopt_fence(tx, offer.run_id, offer.fence)
+            return "known"
+        verdict = self._room(tx, offer) or self._judge(tx, offer)
+        if isinstance(verdict, Refused):
+            if len(offer.run_id) <= MAX_RUN_ID and self._journal.has_room_for_notes:
+                self._journal.append(tx, _refusal(offer, verdict))
+            return verdict
+        step_store.add(tx, offer)
+        if verdict is None:
+            self._journal.append(tx, messages.Accepted(offer.run_id, offer.fence))
+            return "accepted"
+        decision = verdict.decision
+        ledger.consume(tx, decision)
+        self._journal.append(
+            tx,
+            messages.Accepted(
+                offer.run_id,
+                offer.fence,
+                decision.capability,
+                decision.decision_id,
+                verdict.signers,
+            ),
+        )
+        return "accepted"
+
+    def _room(self, tx: Tx, offer: Offer) -> Refused | None:
+        if len(offer.run_id) > MAX_RUN_ID:
+            return Refused(Reason.ENVELOPE_INVALID, f"run id longer than {MAX_RUN_ID} characters")
+        if self._trust.standing.approval != "approved":
+            return Refused(Reason.NOT_APPROVED, "this host is not approved")
+        if self._database.disk_full:
+            return Refused(Reason.DISK_FULL, "the disk under the state directory is full")
+        if not self._journal.has_room:
+            text = "the journal is full of results that the coordinator has not acknowledged"
+            return Refused(Reason.DISK_FULL, text)
+        held = step_store.count_unfinished(tx)
+        if held >= MAX_OFFERS:
+            return Refused(Reason.BUSY, f"{held} steps are waiting")
+        return None
+
+    def _judge(self, tx: Tx, offer: Offer) -> decisions.Accepted | Refused | None:
+        """Return None for a step that only reads, which needs no decision."""
+        wrong = wrong_module(offer)
+        if offer.step != "state.apply":
+            return wrong
+        context = self._context(tx, offer)
+        if isinstance(context, Refused):
+            return context
+        action = approved_action(offer, self._node_id)
+        verdict = decisions.judge(offer.decision, "state.apply", action or b"", context)
+        if isinstance(verdict, Refused):
+            if action is None and verdict.reason is Reason.ACTION_MISMATCH:
+                text = "the items offered are not this host's part of the plan that was signed"
+                return Refused(Reason.ACTION_MISMATCH, text)
+            return verdict
+        return wrong or verdict
+
+    def _context(self, tx: Tx, offer: Offer) -> Context | Refused:
+        trusted, pins = self._trust.roster, self._trust.pins
+        if trusted is None or pins is None:
+            return Refused(Reason.ROSTER_UNKNOWN, "no roster has been verified on this host")
+        try:
+            policy = policy_file.load(self._policy_path)
+        except policy_file.PolicyFileError as error:
+            # What cannot be understood forbids: the file is there to forbid something.
+            return Refused(Reason.POLICY_DENIED, str(error))
+        decision_id = _decision_id(offer)
+        return Context(
+            node_id=self._node_id,
+            scope=self._trust.standing.scope,
+            roster=trusted.roster,
+            policy=policy,
+            coordinator_id=ids.operator_id(pins.coordinator_key),
+            coordinator_key=pins.coordinator_key,
+            used={decision_id: ledger.uses(tx, decision_id)},
+            epochs=ledger.epochs(tx),
+            now=max(self._clock(), ledger.latest_signed_time(tx)),
+        )
+
+
+def _decision_id(offer: Offer) -> str:
+    decision = None if offer.decision is None else decisions.decode(offer.decision)
+    return decision.decision_id if isinstance(decision, decisions.Decision) else ""
+
+
+def approved_action(offer: Offer, node_id: str) -> bytes | None:
+    """Return the action that an offer amounts to on this host, built from its approved items.
+
+    None if the items are not this host's leaf of the plan tree: then no action is approved.
+    """
+    if offer.proof is None or not 0 < len(offer.approved) <= MAX_APPROVED_ITEMS:
+        return None
+    try:
+        leaves = sorted(ids.check_hex64(item, "an approved item") for item in offer.approved)
+    except InvalidName:
+        return None
+    plan_digest = merkle.root(leaves).hex()
+    if not decisions.plan_proof_holds(offer.proof, node_id, plan_digest):
+        return None
+    return decisions.apply_action(offer.proof.root, offer.removal_limit)
+
+
+def wrong_module(offer: Offer) -> Refused | None:
+    """Return the refusal of the first module whose bytes are not those of its version."""
+    for module in offer.modules:
+        if reports.content_digest(module.content) != module.sha256:
+            applies = offer.step == "state.apply"
+            reason = Reason.PLAN_CHANGED if applies else Reason.MODULE_INVALID
+            return Refused(reason, f"module {module.name[:64]!r} is not the version it claims")
+    return None
+
+
+def _refusal(offer: Offer, refused: Refused) -> RefusedStep:
+    return RefusedStep(offer.run_id, offer.fence, refused.reason.value, refused.detail[:1_024])

@@ -1,0 +1,179 @@
+"""The agent's parts put together, without tasks: what the services share and who rings whom.
+
+Starting and stopping is `main`; each long-lived task is one file in `services`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+
+from agent import enrolling, facts
+from agent.admission import Admission
+from agent.bells import Bell
+from agent.clock import Clock
+from agent.config import AgentConfig
+from agent.database import Database, StorageError
+from agent.engine_thread import EngineThread
+from agent.identity import Identity
+from agent.journal import Journal
+from agent.ledger import Ledger
+from agent.logs import Log
+from agent.memory import Memory
+from agent.problems import Problems
+from agent.steps import Steps
+from agent.trust import Trust
+from protocol.messages import Audit, Cancel, Desired, Heartbeat, Offer, RosterUpdate
+from protocol.reasons import Reason, Refused
+
+# Distinct things to tell the operators, remembered so that a repeated lie fills no journal.
+MAX_TOLD = 256
+
+
+class Core:
+    """Everything that one agent holds; owned by `main`, used by the services."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        identity: Identity,
+        database: Database,
+        *,
+        clock: Clock,
+        log: Log,
+        inline: bool = False,
+    ) -> None:
+        self.config = config
+        self.identity = identity
+        self.database = database
+        self.clock = clock
+        self.log = log
+        self.problems = Problems()
+        self.journal = Journal(database, identity.key, clock, config.journal_limit)
+        self.ledger = Ledger(database)
+        self.trust = Trust(database)
+        self.thread = EngineThread(inline=inline)
+        self.hostname = config.hostname or facts.own_hostname()
+        self.facts = facts.collect(self.hostname)
+        # The journal has grown · there may be work · pins were made · facts are others.
+        self.journal_bell, self.work_bell = Bell(), Bell()
+        self.pins_bell, self.facts_bell = Bell(), Bell()
+        self.drift: str | None = None
+        self._told: set[tuple[str, str]] = set()
+        state_dir = Path(config.state_dir)
+        memory = Memory(database, self.journal, self.ledger, self.trust)
+        self.admission = Admission(
+            memory,
+            node_id=identity.node_id,
+            clock=clock,
+            policy_path=Path(config.policy_file),
+        )
+        self.steps = Steps(
+            memory,
+            node_id=identity.node_id,
+            hostname=self.hostname,
+            state_dir=state_dir,
+            fingerprint_key=_fingerprint_key(identity),
+            clock=clock,
+            thread=self.thread,
+            changed=self.journal_bell,
+        )
+        self.steps.set_attributes(self.facts.attributes)
+
+    def attach(self) -> None:
+        """Remember the event loop for rings from the worker thread."""
+        self.journal_bell.attach()
+
+    def enrol_from_config(self) -> bool:
+        """Take the enrolment key that the configuration or the state directory holds; True if any.
+
+        Raises:
+            StandfastError: it is no key, or names another coordinator than the pinned one.
+        """
+        pins = enrolling.find(self.config, Path(self.config.state_dir))
+        if pins is None:
+            return False
+        held = self.trust.pins
+        if held is not None and held.coordinator_key == pins.coordinator_key:
+            # A key in the configuration stays there; one that `enrol` left is meant anew.
+            left = self.config.enrolment_key is None and self.config.enrolment_key_file is None
+            if held.secret is None and self.trust.standing.scope and not left:
+                return False
+        self.trust.enrol(pins)
+        return True
+
+    def heartbeat(self, now: float) -> Heartbeat:
+        """Return the sign of life of this moment; `now` is the session's clock and not shown."""
+        del now
+        self.database.recover()
+        if self.database.disk_full:
+            self.problems.put("disk_full", "no room left under the state directory")
+        else:
+            self.problems.clear("disk_full")
+        if self.journal.dropped:
+            text = f"{self.journal.dropped} notes found no room until the coordinator acknowledges"
+            self.problems.put("journal_full", text)
+        return Heartbeat(
+            at=self.clock(),
+            leases=self.steps.leases(),
+            generation=self.ledger.desired().generation,
+            drift=self.drift,
+            problems=self.problems.listed(),
+        )
+
+    def on_offer(self, offer: Offer) -> None:
+        """Accept or refuse a step."""
+        verdict = self.admission.consider(offer)
+        if isinstance(verdict, Refused):
+            self.log.warning("step refused", run=offer.run_id[:128], reason=verdict.reason.value)
+        elif verdict == "accepted":
+            self.log.info("step accepted", run=offer.run_id, step=offer.step)
+        self.journal_bell.ring()
+        self.work_bell.ring()
+
+    def on_cancel(self, message: Cancel) -> None:
+        """Stop a step."""
+        self.steps.cancel(message)
+        self.work_bell.ring()
+
+    def on_desired(self, message: Desired) -> None:
+        """Store a desired document; one that may not replace the one held is told of."""
+        try:
+            taken = self.ledger.take_desired(message.generation, message.document)
+        except StorageError as error:
+            self.log.failure("desired state not stored", error=str(error))
+            return
+        if isinstance(taken, Refused):
+            self.tell("desired.refused", taken.detail, taken.reason)
+
+    def on_roster(self, message: RosterUpdate) -> None:
+        """Verify and store a newer roster; one that does not continue ours is told of."""
+        try:
+            taken = self.trust.take_roster(message.chain)
+        except StorageError as error:
+            self.log.failure("roster not stored", error=str(error))
+            return
+        if isinstance(taken, Refused):
+            self.tell("roster.refused", taken.detail, taken.reason)
+
+    def tell(self, event: str, text: str, reason: Reason | None = None) -> None:
+        """Log something and put it in the journal, each distinct text once per start."""
+        self.log.warning(event, detail=text, reason=None if reason is None else reason.value)
+        if (event, text) in self._told or len(self._told) >= MAX_TOLD:
+            return
+        self._told.add((event, text))
+        audit = Audit(event, text[:1_024], severity="warning")
+        if reason is not None:
+            audit = Audit(event, text[:1_024], reason.value, "critical")
+        try:
+            self.journal.note(audit)
+        except StorageError as error:
+            self.log.failure("audit line not stored", error=str(error))
+        self.journal_bell.ring()
+
+
+def _fingerprint_key(identity: Identity) -> bytes:
+    # Derived, so that there is one secret to keep; it never leaves the host either.
+    seed = identity.key.seed()
+    return hmac.new(seed, b"standfast/fingerprint/v1\x00", hashlib.sha256).digest()

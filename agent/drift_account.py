@@ -1,0 +1,85 @@
+"""What differs on this host as far as was seen, and when that is news. Pure, but for `changed_at`.
+
+Looking is the engine's, journalling `services.drift`'s.
+"""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from protocol.limits import ARTIFACT_CHUNK
+from protocol.reports import DriftRecord, ResourceDiff
+from state_engine.model import ResourceKey
+
+Found = tuple[ResourceDiff, ...]
+# A change that is older than this was not seen when it happened.
+MAX_SEEN_AFTER = 60.0
+
+
+def key_of(item: ResourceDiff) -> ResourceKey:
+    """Return the resource that an item is about."""
+    return ResourceKey(item.module, item.type, item.identity)
+
+
+class Account:
+    """The differing resources, and the set of them that was told last."""
+
+    def __init__(self, told: frozenset[str] = frozenset()) -> None:
+        self._current: dict[ResourceKey, ResourceDiff] = {}
+        self.told = told
+
+    def take(self, found: Found, only: frozenset[ResourceKey] | None) -> None:
+        """Take in a look at some resources, or at all of them."""
+        kept = {} if only is None else {k: v for k, v in self._current.items() if k not in only}
+        self._current = {**kept, **{key_of(item): item for item in found}}
+
+    @property
+    def items(self) -> Found:
+        """What differs, in a stable order."""
+        return tuple(self._current[key] for key in sorted(self._current))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What differs, each with how: the set whose change is news."""
+        return frozenset("\0".join((*key, item.action)) for key, item in self._current.items())
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the set of differing resources is another than was told."""
+        return self.names != self.told
+
+
+def bounded(record: DriftRecord, limit: int = ARTIFACT_CHUNK) -> DriftRecord:
+    """Return a record that fits a journal entry: without texts, then without its last items."""
+    if len(msgspec.msgpack.encode(record)) <= limit:
+        return record
+    bare = tuple(msgspec.structs.replace(item, changes=()) for item in record.resources)
+    total = len(bare)
+    text = "differences left out: they are too long for a record; look again with a drift run"
+    while True:
+        record = msgspec.structs.replace(record, resources=bare, message=text)
+        if len(msgspec.msgpack.encode(record)) <= limit or not bare:
+            return record
+        bare = bare[: len(bare) // 2]
+        text = f"{total} resources differ, the first {len(bare)} are listed"
+
+
+def changed_at(path: str) -> float | None:
+    """Return when a path last changed by the file system's word, or its parent if it is gone."""
+    try:
+        return os.lstat(path).st_ctime
+    except OSError:
+        pass
+    try:
+        return os.lstat(os.path.split(path)[0]).st_mtime
+    except OSError:
+        return None
+
+
+def seen_after_ms(items: Found, now: float) -> int | None:
+    """Return how long after the newest change it was seen, in ms; None if that cannot be told."""
+    times = [changed_at(item.identity) for item in items if item.identity.startswith("/")]
+    known = [at for at in times if at is not None and 0.0 <= now - at <= MAX_SEEN_AFTER]
+    return round((now - max(known)) * 1000) if known else None

@@ -1,0 +1,105 @@
+"""What this host never forgets or takes back: desired state, epochs, used decisions, signed time.
+
+Everything is on disk before the call returns; callers act only afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from agent.database import Database, Tx, get_bytes, get_int, put
+from protocol.decisions import Decision
+from protocol.reasons import Reason, Refused
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """The desired document that this host acts on; generation 0 is none at all."""
+
+    generation: int
+    document: bytes
+
+
+class Ledger:
+    """The host's memory in its database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def desired(self) -> Desired:
+        """Return the desired state on disk."""
+        return self._database.read(_desired)
+
+    def take_desired(self, generation: int, document: bytes) -> Literal["stored", "held"] | Refused:
+        """Store a desired document, or say why not; the same one again is simply held.
+
+        Raises:
+            StorageError: the disk is full or broken; the old document stands.
+        """
+        if generation < 1:
+            return Refused(Reason.GENERATION_OLD, f"generation {generation} is below 1")
+
+        def job(tx: Tx) -> Literal["stored", "held"] | Refused:
+            held = _desired(tx)
+            if generation < held.generation:
+                text = f"generation {generation} offered, {held.generation} held"
+                return Refused(Reason.GENERATION_OLD, text)
+            if generation == held.generation:
+                if document == held.document:
+                    return "held"
+                text = f"another document under generation {generation}"
+                return Refused(Reason.GENERATION_CONFLICT, text)
+            put(tx, "desired_generation", generation)
+            put(tx, "desired_document", document)
+            return "stored"
+
+        return self._database.write(job)
+
+
+def _desired(tx: Tx) -> Desired:
+    return Desired(get_int(tx, "desired_generation"), get_bytes(tx, "desired_document") or b"")
+
+
+def latest_signed_time(tx: Tx) -> int:
+    """Return the latest time, in seconds, that an operator this host trusts has signed."""
+    return get_int(tx, "signed_time")
+
+
+def raise_signed_time(tx: Tx, seconds: int) -> None:
+    """Remember a signed time if it is later than all before."""
+    if seconds > latest_signed_time(tx):
+        put(tx, "signed_time", seconds)
+
+
+def epochs(tx: Tx) -> dict[str, int]:
+    """Return the highest epoch seen in each scope."""
+    return dict(tx.execute("SELECT scope, epoch FROM epochs"))
+
+
+def raise_epoch(tx: Tx, scope: str, epoch: int) -> None:
+    """Remember an epoch if it is higher than all before in its scope."""
+    tx.execute(
+        "INSERT INTO epochs VALUES (?, ?) ON CONFLICT(scope) DO UPDATE SET"
+        " epoch=MAX(epoch, excluded.epoch)",
+        (scope, epoch),
+    )
+
+
+def uses(tx: Tx, decision_id: str) -> int:
+    """Return how often this host has acted on a decision."""
+    query = "SELECT uses FROM used WHERE decision=?"
+    row: tuple[int] | None = tx.execute(query, (decision_id,)).fetchone()
+    return 0 if row is None else row[0]
+
+
+def consume(tx: Tx, decision: Decision) -> None:
+    """Count one use of a decision, with its epoch and its time, in the caller's transaction."""
+    tx.execute(
+        "INSERT INTO used VALUES (?, 1, ?) ON CONFLICT(decision) DO UPDATE SET uses=uses+1",
+        (decision.decision_id, decision.expires_at),
+    )
+    raise_epoch(tx, decision.scope, decision.epoch)
+    raise_signed_time(tx, decision.not_before)
+    # Safe to forget: judged against signed time, which never goes back, it stays expired for ever.
+    tx.execute("DELETE FROM used WHERE expires <= ?", (latest_signed_time(tx),))

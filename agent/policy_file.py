@@ -1,0 +1,60 @@
+"""Reading `/etc/standfast/policy.toml`: whose signature this host wants, by the host's own word.
+
+What the rules mean is `protocol.policy`. A file that anyone else could write is no policy.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from protocol import policy
+from protocol.errors import DecodeError, StandfastError
+from protocol.policy import Policy
+
+MAX_POLICY = 65_536
+
+
+class PolicyFileError(StandfastError):
+    """The policy file cannot be trusted or understood; the agent does not start with it."""
+
+
+def load(path: Path) -> Policy:
+    """Return the host's policy; a file that does not exist means the default for everything.
+
+    Raises:
+        PolicyFileError: not owned by root (or by the agent's own user), writable by others, a
+            symbolic link, or not a policy.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return Policy()
+    except OSError as error:
+        raise PolicyFileError(f"{path}: {error.strerror}") from error
+    try:
+        _check_owner(path, os.fstat(fd))
+        data = os.read(fd, MAX_POLICY + 1)
+    except OSError as error:
+        raise PolicyFileError(f"{path}: {error.strerror}") from error
+    finally:
+        os.close(fd)
+    return _parse(path, data)
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    if status.st_uid not in {0, os.geteuid()}:
+        raise PolicyFileError(f"{path} belongs to user {status.st_uid}; it must be root's")
+    if status.st_mode & 0o022:
+        raise PolicyFileError(f"{path} is writable by others; chmod go-w it")
+
+
+def _parse(path: Path, data: bytes) -> Policy:
+    import tomllib
+
+    if len(data) > MAX_POLICY:
+        raise PolicyFileError(f"{path} is longer than {MAX_POLICY} bytes")
+    try:
+        return policy.parse(tomllib.loads(data.decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, DecodeError) as error:
+        raise PolicyFileError(f"{path}: {error}") from error

@@ -1,0 +1,1 @@
+"""The agent's long-lived tasks, one file each."""

@@ -1,0 +1,27 @@
+"""Does the accepted steps one after the other; its only input is what is stored."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import trio
+
+from agent.core import Core
+from agent.database import StorageError
+
+# After a disk that would not take a result: long enough to be no load, short enough to go on.
+RETRY_SECONDS = 5.0
+
+
+async def run(core: Core) -> NoReturn:
+    """Work for ever: woken by a bell, and by nothing else while there is nothing to do."""
+    while True:
+        known = core.work_bell.count
+        try:
+            while await core.steps.run_next():
+                pass
+        except StorageError as error:
+            core.log.failure("step not recorded", error=str(error))
+            await trio.sleep(RETRY_SECONDS)
+            continue
+        await core.work_bell.heard(known)

@@ -1,0 +1,269 @@
+"""Carrying out accepted steps one at a time, and making each part of it durable before the next.
+
+A restart is no special case: what is stored and not finished is done, from where it stood.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+import msgspec
+import trio
+
+from agent import step_store
+from agent.bells import Bell
+from agent.clock import Clock
+from agent.database import StorageError, Tx, get_bytes, put
+from agent.engine_thread import EngineThread
+from agent.memory import Memory
+from agent.step_store import Step
+from agent.work import Circumstances, Done, Engine, Hooks, Stopped
+from protocol import desired, messages
+from protocol.errors import DecodeError
+from protocol.limits import ARTIFACT_CHUNK, MAX_ARTIFACT
+from protocol.messages import Cancel, Finished, Offer, Progress, RefusedStep, Started
+from protocol.reasons import Refused
+from protocol.reports import DriftRecord, ResourceResult
+from state_engine.engine import progress as engine_progress
+from state_engine.model import NodeFacts, Snapshot
+
+# From the signal to a program until it is left alone: they are asked every 0.1 s.
+KILL_SECONDS = 1.0
+# Text of one error in a journal entry: 256 entries of this fit two batches.
+MAX_ERROR = 4_096
+_KINDS = {"state.plan": "plan", "state.apply": "apply", "state.drift": "drift"}
+_snapshots: msgspec.msgpack.Decoder[Snapshot] = msgspec.msgpack.Decoder(Snapshot)
+
+
+class Steps:
+    """The work of one host; rings `changed` when the journal has grown, `applied` after a step."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        *,
+        node_id: str,
+        hostname: str,
+        state_dir: Path,
+        fingerprint_key: bytes,
+        clock: Clock,
+        thread: EngineThread,
+        changed: Bell,
+    ) -> None:
+        self._database = memory.database
+        self._journal = memory.journal
+        self._trust = memory.trust
+        self._ledger = memory.ledger
+        self._node_id = node_id
+        self._hostname = hostname
+        self._clock = clock
+        self._thread = thread
+        self._attributes: dict[str, str] = {}
+        self._cancelled: dict[str, bool] = {}
+        self._running: str | None = None
+        self.stopping = threading.Event()
+        self.killing = threading.Event()
+        self._changed = changed
+        self.applied = Bell()
+        self.engine = Engine(
+            state_dir,
+            fingerprint_key,
+            clock=clock,
+            programs_cancelled=self._programs_cancelled,
+        )
+
+    def set_attributes(self, attributes: dict[str, str]) -> None:
+        """Tell which attributes modules are resolved with."""
+        self._attributes = attributes
+
+    def snapshot(self) -> Snapshot:
+        """Return what this host holds by our hand."""
+        data = self._database.read(lambda tx: get_bytes(tx, "snapshot"))
+        return Snapshot() if data is None else _snapshots.decode(data)
+
+    def leases(self) -> tuple[str, ...]:
+        """Return the leases of the steps that are not finished."""
+        steps = self._database.read(step_store.unfinished)
+        return tuple(step.offer.lease for step in steps if step.offer is not None)
+
+    def cancel(self, message: Cancel) -> None:
+        """Stop a step: a running one at its next item, a waiting one at once."""
+        step = self._database.read(lambda tx: step_store.find(tx, message.run_id))
+        if step is None or step.phase == "finished" or message.fence < step.fence:
+            return
+        self._cancelled[message.run_id] = True
+        if step.phase == "accepted" and self._running != message.run_id:
+            self._database.write(lambda tx: self._finish(tx, step, Done("cancelled")), urgent=True)
+            self._changed.ring()
+
+    async def stop(self, seconds: float) -> None:
+        """Let the running item end, at most for so long; the rest waits for the next start."""
+        self.stopping.set()
+        with trio.move_on_after(seconds):
+            await self._thread.settled()
+        self.killing.set()
+        # Programs are asked to end; one that will not is the service manager's to end.
+        with trio.move_on_after(KILL_SECONDS):
+            await self._thread.settled()
+
+    async def run_next(self) -> bool:
+        """Do the next step that is stored; False if there is none or no room for its result."""
+        pending = self._database.read(step_store.unfinished)
+        if not pending or self.stopping.is_set():
+            return False
+        step = pending[0]
+        if step.phase == "accepted" and not self._journal.has_room:
+            return False
+        self._running = step.run_id
+        try:
+            await self._thread.run(lambda: self._carry_out(step))
+        except Stopped:
+            return False
+        finally:
+            self._running = None
+        self._cancelled.pop(step.run_id, None)
+        self._changed.ring()
+        self.applied.ring()
+        return True
+
+    def _carry_out(self, step: Step) -> None:
+        offer = step.offer
+        if offer is None:
+            return
+        hooks = Hooks(
+            begin=lambda: self._begin(step),
+            report=lambda message: self._report(step, message),
+            cancelled=lambda: self._is_cancelled(step),
+        )
+        done = self._do_or_report(step, offer, hooks)
+        stopped = self.stopping.is_set() and not self._cancelled.get(step.run_id, False)
+        if self.killing.is_set() or (stopped and _was_cut_short(done)):
+            # Left as it stands: the next start goes on from what was reported.
+            raise Stopped
+        if isinstance(done, Refused):
+            self._database.write(lambda tx: self._refuse(tx, step, done), urgent=True)
+        else:
+            self._database.write(lambda tx: self._finish(tx, step, done), urgent=True)
+
+    def _do_or_report(self, step: Step, offer: Offer, hooks: Hooks) -> Done | Refused:
+        try:
+            return self._do(step, offer, hooks)
+        except (Stopped, StorageError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a step that always fails must not end the agent
+            text = f"internal error: {type(error).__name__}: {error}"
+            told = self._database.read(lambda tx: step_store.progress(tx, step.run_id))
+            resume = engine_progress.fold(told)
+            snapshot = engine_progress.recovered(self.snapshot(), (), resume) if told else None
+            return Done("failed", message=text, snapshot=snapshot)
+
+    def _do(self, step: Step, offer: Offer, hooks: Hooks) -> Done | Refused:
+        around = Circumstances(
+            NodeFacts(self._node_id, self._name(), self._attributes, self._document().tags),
+            None if self._trust.roster is None else self._trust.roster.roster,
+            self.snapshot(),
+        )
+        match offer.step:
+            case "state.plan":
+                return self.engine.plan(offer, around, hooks)
+            case "state.drift":
+                record = DriftRecord(
+                    offer.operation_id, self._node_id, "manual", self._clock(), "in_sync"
+                )
+                return self.engine.drift(record, around, hooks)
+            case "state.apply":
+                told = self._database.read(lambda tx: step_store.progress(tx, step.run_id))
+                return self.engine.apply(offer, around, hooks, engine_progress.fold(told))
+
+    def _begin(self, step: Step) -> None:
+        if step.phase != "accepted":
+            return
+
+        def job(tx: Tx) -> None:
+            step_store.start(tx, step.run_id)
+            self._journal.append(tx, Started(step.run_id, self._fence(tx, step)))
+
+        self._database.write(job, urgent=True)
+        self._changed.ring_from_thread()
+
+    def _report(self, step: Step, message: engine_progress.Progress) -> None:
+        if self.killing.is_set():
+            raise Stopped
+
+        def job(tx: Tx) -> None:
+            step_store.add_progress(tx, step.run_id, message)
+            if isinstance(message, engine_progress.Finished):
+                fence = self._fence(tx, step)
+                result = bounded_result(message.result)
+                self._journal.append(tx, Progress(step.run_id, fence, result))
+
+        self._database.write(job, urgent=True)
+        self._changed.ring_from_thread()
+
+    def _finish(self, tx: Tx, step: Step, done: Done) -> None:
+        fence = self._fence(tx, step)
+        data = b"" if done.document is None else msgspec.json.encode(done.document)
+        name = None
+        outcome, message = done.outcome, done.message
+        if len(data) > MAX_ARTIFACT:
+            outcome, message = "failed", f"the result of {len(data)} bytes is over the limit"
+        elif data:
+            kind = "plan" if step.offer is None else _KINDS[step.offer.step]
+            name = self._append_artifact(tx, kind, data)
+        if done.snapshot is not None:
+            put(tx, "snapshot", msgspec.msgpack.encode(done.snapshot))
+        finished = Finished(step.run_id, fence, outcome, name, done.digest, message[:MAX_ERROR])
+        self._journal.append(tx, finished)
+        step_store.finish(tx, step.run_id)
+
+    def _append_artifact(self, tx: Tx, kind: str, data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        for offset in range(0, len(data), ARTIFACT_CHUNK):
+            piece = data[offset : offset + ARTIFACT_CHUNK]
+            chunk = messages.ArtifactChunk(name, kind, offset, len(data), piece)
+            self._journal.append(tx, chunk)
+        return name
+
+    def _refuse(self, tx: Tx, step: Step, refused: Refused) -> None:
+        fence = self._fence(tx, step)
+        self._journal.append(
+            tx, RefusedStep(step.run_id, fence, refused.reason.value, refused.detail)
+        )
+        step_store.finish(tx, step.run_id)
+
+    @staticmethod
+    def _fence(tx: Tx, step: Step) -> int:
+        # Read again each time: a re-offer may have raised it while the step runs.
+        found = step_store.find(tx, step.run_id)
+        return step.fence if found is None else found.fence
+
+    def _is_cancelled(self, step: Step) -> bool:
+        return self.stopping.is_set() or self._cancelled.get(step.run_id, False)
+
+    def _programs_cancelled(self) -> bool:
+        running = self._running
+        cancelled = running is not None and self._cancelled.get(running, False)
+        return self.killing.is_set() or cancelled
+
+    def _name(self) -> str:
+        return self._document().name or self._trust.standing.name or self._hostname
+
+    def _document(self) -> desired.DesiredDocument:
+        data = self._ledger.desired().document
+        try:
+            return desired.decode(data) if data else desired.DesiredDocument()
+        except DecodeError:
+            return desired.DesiredDocument()
+
+
+def _was_cut_short(done: Done | Refused) -> bool:
+    return isinstance(done, Done) and done.outcome == "cancelled"
+
+
+def bounded_result(result: ResourceResult) -> ResourceResult:
+    """Return a result whose error fits a journal entry; the artifact keeps the whole text."""
+    if result.error is None or len(result.error) <= MAX_ERROR:
+        return result
+    return msgspec.structs.replace(result, error=result.error[:MAX_ERROR] + "…")

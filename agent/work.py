@@ -1,0 +1,236 @@
+"""Doing one step with the state engine, in the worker thread: plan, apply or drift look.
+
+Synchronous and free of the network. Checks of offers are `admission`; what is stored and in which
+transaction is `steps`. The engine is imported here at the first step, so that an idle agent does
+not carry it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from agent.clock import Clock
+from protocol import dsse, reports
+from protocol.errors import DecodeError
+from protocol.messages import ModuleVersion, Offer, StepOutcome
+from protocol.reasons import Reason, Refused
+from protocol.reports import ApplyResult, DriftRecord, PlanResult
+from protocol.roster import DECIDING_ROLES, Roster
+from state_engine.engine.progress import Progress, Resume
+from state_engine.model import NodeFacts, ResolvedResource, ResourceKey, Snapshot
+from state_engine.ports import Ports
+
+# Problems of modules that a refusal shows: ten lines of 100 characters are 1 KiB.
+MAX_PROBLEMS = 10
+
+
+class Stopped(Exception):  # noqa: N818 - it is how an engine call ends when the agent stops
+    """The agent is stopping: what was not reported yet is not to be recorded."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What became of a step: its outcome, its document, and the snapshot if that changed."""
+
+    outcome: StepOutcome
+    document: PlanResult | ApplyResult | DriftRecord | None = None
+    digest: str = ""
+    message: str = ""
+    snapshot: Snapshot | None = None
+
+
+class Circumstances(msgspec.Struct, frozen=True):
+    """What a step is done with: who we are, whom we trust, what was applied before."""
+
+    facts: NodeFacts
+    roster: Roster | None
+    snapshot: Snapshot
+
+
+class Hooks(msgspec.Struct, frozen=True):
+    """What a step calls back: each returns once what it says is durable.
+
+    `begin` comes before the first look, `report` around each item of an apply, `cancelled` says
+    that the step is no longer wanted.
+    """
+
+    begin: Callable[[], None]
+    report: Callable[[Progress], None]
+    cancelled: Callable[[], bool]
+
+
+class Engine:
+    """The state engine with this host's ports; belongs to one engine thread."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        fingerprint_key: bytes,
+        *,
+        clock: Clock,
+        programs_cancelled: Callable[[], bool],
+    ) -> None:
+        self._state_dir = state_dir
+        self._fingerprint_key = fingerprint_key
+        self._clock = clock
+        self._programs_cancelled = programs_cancelled
+        self._ports: Ports | None = None
+
+    @property
+    def ports(self) -> Ports:
+        """The host, opened at the first use."""
+        if self._ports is None:
+            from state_engine.host.linux import LinuxPorts
+
+            self._ports = LinuxPorts(
+                self._state_dir,
+                self._fingerprint_key,
+                clock=self._clock,
+                cancelled=self._programs_cancelled,
+            )
+        return self._ports
+
+    def plan(self, offer: Offer, around: Circumstances, hooks: Hooks) -> Done | Refused:
+        """Make the plan that an offer asks for."""
+        from state_engine.engine.cancel import CancelledError
+        from state_engine.engine.plan import make_plan
+
+        resources = resolve(offer, around)
+        if isinstance(resources, Refused):
+            return resources
+        hooks.begin()
+        try:
+            result = make_plan(
+                around.facts.node_id,
+                resources,
+                around.snapshot,
+                self.ports,
+                cancelled=hooks.cancelled,
+            )
+        except CancelledError:
+            return Done("cancelled")
+        return Done("succeeded", result, result.digest)
+
+    def apply(
+        self, offer: Offer, around: Circumstances, hooks: Hooks, resume: Resume
+    ) -> Done | Refused:
+        """Apply what a decision covers; `resume` is how far an interrupted apply had come."""
+        from state_engine.engine.apply import apply_plan
+        from state_engine.engine.progress import recovered
+
+        resources = resolve(offer, around)
+        if isinstance(resources, Refused):
+            if not resume.started and not resume.finished:
+                return resources
+            # It had begun, and can no longer be understood: say so, and keep what it did.
+            snapshot = recovered(around.snapshot, (), resume)
+            return Done("interrupted", message=resources.detail, snapshot=snapshot)
+        hooks.begin()
+        outcome = apply_plan(
+            offer.operation_id,
+            around.facts.node_id,
+            resources,
+            around.snapshot,
+            self.ports,
+            approved=frozenset(offer.approved),
+            resume=resume,
+            progress=hooks.report,
+            cancelled=hooks.cancelled,
+            removal_limit=offer.removal_limit,
+        )
+        result = outcome.result
+        name, message = apply_outcome(result)
+        return Done(name, result, result.plan_digest, message, outcome.snapshot)
+
+    def drift(self, record: DriftRecord, around: Circumstances, hooks: Hooks) -> Done:
+        """Look at everything and complete the record that was begun for it."""
+        from state_engine.engine.cancel import CancelledError
+
+        hooks.begin()
+        try:
+            found = self.look(around.snapshot, None, hooks.cancelled)
+        except CancelledError:
+            return Done("cancelled")
+        return Done("succeeded", drift_record(record, around.snapshot, found))
+
+    def look(
+        self,
+        snapshot: Snapshot,
+        only: frozenset[ResourceKey] | None,
+        cancelled: Callable[[], bool],
+    ) -> tuple[reports.ResourceDiff, ...]:
+        """Return what differs from the snapshot, of some resources or of all."""
+        from state_engine.engine.drift import find_drift
+
+        return find_drift(snapshot, self.ports, only=only, cancelled=cancelled)
+
+
+def drift_record(
+    record: DriftRecord, snapshot: Snapshot, found: tuple[reports.ResourceDiff, ...]
+) -> DriftRecord:
+    """Return a record completed with what a look has found."""
+    return msgspec.structs.replace(
+        record,
+        status="drifted" if found else "in_sync",
+        snapshot_operation_id=snapshot.operation_id,
+        resources=found,
+    )
+
+
+def apply_outcome(result: ApplyResult) -> tuple[StepOutcome, str]:
+    """Return the outcome of a step and one line about it, from the result of its apply."""
+    statuses = [item.status for item in result.resources]
+    if "interrupted" in statuses:
+        return "interrupted", "an item was running when the agent ended; it is not run again"
+    if "stale" in statuses:
+        text = f"{statuses.count('stale')} items are not in the state that was approved"
+        return "failed", f"{Reason.PLAN_CHANGED}: {text}"
+    match result.status:
+        case "succeeded":
+            return "succeeded", ""
+        case "cancelled":
+            return "cancelled", ""
+        case "failed" | "running" | "interrupted":
+            return "failed", result.error or ""
+
+
+def resolve(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...] | Refused:
+    """Return what an offer's modules mean on this host, or why they mean nothing."""
+    from state_engine.language import validate
+    from state_engine.language.resolve import resolve as resolve_modules
+    from state_engine.model import Module
+
+    modules: list[Module] = []
+    for version in offer.modules:
+        module, problems = validate.check_text(version.content, version.name)
+        if module is None or any(problem.severity == "error" for problem in problems):
+            return _invalid([str(problem) for problem in problems])
+        modules.append(module)
+    trusted = frozenset(
+        version.sha256 for version in offer.modules if is_trusted(version, around.roster)
+    )
+    resolved = resolve_modules(modules, around.facts, trusted=trusted)
+    if not resolved.ok:
+        return _invalid([str(problem) for problem in resolved.problems])
+    return resolved.resources
+
+
+def is_trusted(version: ModuleVersion, roster: Roster | None) -> bool:
+    """Say whether an operator of the roster has signed exactly these bytes as a module."""
+    envelope = version.envelope
+    if envelope is None or roster is None or envelope.payload_type != dsse.MODULE:
+        return False
+    try:
+        if envelope.content() != version.content:
+            return False
+        return bool(dsse.signers(envelope, roster.keys(DECIDING_ROLES)))
+    except DecodeError:
+        return False
+
+
+def _invalid(lines: list[str]) -> Refused:
+    more = len(lines) - MAX_PROBLEMS
+    shown = lines[:MAX_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
+    return Refused(Reason.MODULE_INVALID, "\n".join(shown)[:4_096])

@@ -1,0 +1,28 @@
+"""What handlers work with, as one frozen value: store, hub, identity, settings, clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coordinator.clock import Clock
+from coordinator.config import CoordinatorConfig
+from coordinator.hub import Hub
+from coordinator.links import Links
+from coordinator.store.database import Store
+from protocol.keys import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The parts of one running coordinator; `links` are its live agents.
+
+    `tls_fingerprint` is "" where TLS is off.
+    """
+
+    store: Store
+    hub: Hub
+    identity: SigningKey
+    config: CoordinatorConfig
+    clock: Clock
+    tls_fingerprint: str
+    links: Links

@@ -1,0 +1,1 @@
+"""What the coordinator decides: synchronous functions over a transaction, outcomes as values."""

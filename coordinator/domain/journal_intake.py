@@ -1,0 +1,144 @@
+"""Taking in what hosts report: chain and signature first, each entry once, then what it means.
+
+An entry is stored even where it changes nothing (late, or under an old fence). What breaks the
+chain or the protocol is not stored, and nothing after it. A host speaks only for itself: its key is
+the one that its node id commits to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, assert_never
+
+import msgspec
+
+from coordinator.domain import host_reports
+from coordinator.domain.host_reports import Host
+from coordinator.store import events, journals
+from coordinator.store.database import Tx
+from coordinator.store.events import NewEvent, Principal
+from coordinator.store.journals import Head
+from protocol import ids, journal, messages
+from protocol.errors import DecodeError
+from protocol.messages import (
+    Accepted,
+    ArtifactChunk,
+    Audit,
+    Body,
+    Drift,
+    Finished,
+    Progress,
+    RefusedStep,
+    Started,
+)
+
+FaultCode = Literal["journal_forked", "journal_gap", "journal_signature", "artifact_missing"]
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a batch was not taken to its end: the host broke the protocol."""
+
+    code: FaultCode
+    message: str
+
+
+class Intake(msgspec.Struct, frozen=True):
+    """What is stored of a journal now, and what was wrong with the rest of the batch."""
+
+    acked: int
+    fault: Fault | None = None
+
+
+def take_in(tx: Tx, host: Host, public_key: bytes, entries: Sequence[journal.Entry]) -> Intake:
+    """Take in a batch of a host's journal; entries that are stored already are passed over.
+
+    Raises:
+        ValueError: the public key is not the one that the node id commits to: a caller's mistake.
+    """
+    if ids.node_id(public_key) != host.node_id:
+        raise ValueError(f"the key given is not that of node {host.node_id}")
+    head = journals.head(tx, host.node_id)
+    for entry in entries:
+        fault = _fault(tx, host, public_key, head, entry)
+        if fault is None and entry.seq > head.seq:
+            fault = _understand(tx, host, entry)
+            if fault is None:
+                head = journals.append(tx, host.node_id, entry)
+        if fault is not None:
+            _tell(tx, host, fault)
+            return Intake(head.seq, fault)
+    return Intake(head.seq)
+
+
+def _fault(tx: Tx, host: Host, public_key: bytes, head: Head, entry: journal.Entry) -> Fault | None:
+    if entry.seq < 1 or not _bounded(entry):
+        return Fault("journal_gap", f"entry {entry.seq} has no place in a journal")
+    if entry.seq <= head.seq:
+        if journals.hash_at(tx, host.node_id, entry.seq) == journal.hash_of(entry):
+            return None
+        return _checked(entry, public_key, f"entry {entry.seq} differs from the one stored")
+    if entry.seq > head.seq + 1:
+        return Fault("journal_gap", f"entry {entry.seq} follows {head.seq}")
+    if entry.prev != head.hash:
+        return _checked(entry, public_key, f"entry {entry.seq} does not follow the one stored")
+    if not journal.holds(entry, public_key):
+        return Fault("journal_signature", f"entry {entry.seq} is not signed by the host")
+    return None
+
+
+def _bounded(entry: journal.Entry) -> bool:
+    # SQLite's integers, and times that a float of microseconds holds exactly.
+    return entry.seq < 2**62 and abs(entry.at) < 2**40 and len(entry.prev) == len(journal.GENESIS)
+
+
+def _checked(entry: journal.Entry, public_key: bytes, text: str) -> Fault:
+    # Only the host's own signature makes it a fork; else somebody just wrote nonsense.
+    if journal.holds(entry, public_key):
+        return Fault("journal_forked", text)
+    return Fault("journal_signature", f"entry {entry.seq} is not signed by the host")
+
+
+def _understand(tx: Tx, host: Host, entry: journal.Entry) -> Fault | None:
+    try:
+        body = messages.decode_body(entry)
+    except DecodeError as error:
+        # Signed and in its place, from a newer or a broken agent: kept, and said aloud.
+        host_reports.unreadable(tx, host, str(error))
+        return None
+    if isinstance(body, Finished) and not host_reports.has_artifact(tx, host, body):
+        return Fault(
+            "artifact_missing", f"run {body.run_id} names artifact {body.artifact}, never sent"
+        )
+    _apply(tx, host, body)
+    return None
+
+
+def _apply(tx: Tx, host: Host, body: Body) -> None:
+    match body:
+        case Accepted():
+            host_reports.accepted(tx, host, body)
+        case RefusedStep():
+            host_reports.refused(tx, host, body)
+        case Started():
+            host_reports.started(tx, host, body)
+        case Progress():
+            tx.wake(f"run:{body.run_id}")
+        case ArtifactChunk():
+            host_reports.chunk(tx, host, body)
+        case Finished():
+            host_reports.finished(tx, host, body)
+        case Drift():
+            host_reports.drift(tx, host, body.record)
+        case Audit():
+            host_reports.audit(tx, host, body)
+        case _:
+            assert_never(body)
+
+
+def _tell(tx: Tx, host: Host, fault: Fault) -> None:
+    kind = f"agent.{fault.code}"
+    target = Principal("agent", host.node_id, host.name or "")
+    # The host will try again and again; one line of the same fault is enough.
+    said = events.latest(tx, limit=1, target=host.node_id, kinds=(kind,))
+    if not said or said[0].summary != fault.message:
+        tx.emit(NewEvent(kind, host.scope, target, target, fault.message, "critical"))

@@ -1,0 +1,227 @@
+"""`standfast-coordinator`: init, run, show-key. Builds the parts, hands them to the web server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from coordinator import identity
+from coordinator.clock import read_clock
+from coordinator.config import ConfigError, CoordinatorConfig, parse
+from coordinator.identity import TlsFiles
+from coordinator.version import VERSION
+from protocol import dsse, ids
+from protocol.errors import DecodeError, StandfastError
+from protocol.keys import SigningKey
+
+CONFIG_FILE = Path("/etc/standfast/coordinator.toml")
+DATABASE_FILE = "coordinator.db"
+# A roster file: 512 versions of at most 60 KiB would be 30 MiB; a real one has a few.
+MAX_ROSTER_FILE = 33_554_432
+
+_config_option = click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help=f"TOML file [{CONFIG_FILE}]."
+)
+_data_option = click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory.")
+
+
+@click.group()
+@click.version_option(VERSION, prog_name="standfast-coordinator")
+def main() -> None:
+    """Store what operators approved and what came of it, and serve the API."""
+
+
+@main.command()
+@_config_option
+@_data_option
+@click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="Signed roster.")
+@click.option("--operator-key", help="Public key (hex) of the first operator, without a roster.")
+@click.option("--username", help="Name of the first operator, with --operator-key.")
+def init(
+    config_file: Path | None,
+    data_dir: Path | None,
+    roster_file: Path | None,
+    operator_key: str | None,
+    username: str | None,
+) -> None:
+    """Make the data directory, the keys, and the first operators."""
+    if (roster_file is None) == (operator_key is None):
+        raise click.UsageError("give either --roster FILE or --operator-key HEX with --username")
+    if (operator_key is None) != (username is None):
+        raise click.UsageError("--operator-key and --username belong together")
+    config = _load(config_file, data_dir)
+    try:
+        chain = _read_roster(roster_file) if roster_file is not None else ()
+        public = ids.check_hex64(operator_key, "--operator-key") if operator_key else b""
+        name = ids.check_name(username) if username else ""
+        key, tls = _first_keys(config)
+        _first_operators(config, chain, public, name)
+    except (StandfastError, OSError) as error:
+        _fail(error)
+    click.echo(f"data directory  {config.data_dir}")
+    _show(key, tls)
+
+
+@main.command("show-key")
+@_config_option
+@_data_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_key(config_file: Path | None, data_dir: Path | None, as_json: bool) -> None:
+    """Print the public key and fingerprints; no secret."""
+    config = _load(config_file, data_dir)
+    try:
+        identity.prepare_directory(Path(config.data_dir))
+        key, tls = identity.load_key(Path(config.data_dir)), _tls(config)
+    except (StandfastError, OSError) as error:
+        _fail(error)
+    if not as_json:
+        _show(key, tls)
+        return
+    fingerprint = tls.fingerprint if tls is not None else ""
+    shown = {
+        "public_key": key.public.hex(),
+        "fingerprint": ids.fingerprint(key.public),
+        "tls_fingerprint": fingerprint,
+    }
+    click.echo(json.dumps(shown))
+
+
+@main.command()
+@_config_option
+@_data_option
+@click.option("--api-host", help="Address to bind.")
+@click.option("--api-port", type=int, help="Port to bind; 0 takes a free one.")
+@click.option("--no-tls", is_flag=True, help="Plain HTTP: only behind a proxy that ends TLS.")
+@click.option("--tls-cert", help="Certificate file (PEM).")
+@click.option("--tls-key", help="Key file (PEM).")
+@click.option("--advertise", multiple=True, help="URL for enrolment keys; may be repeated.")
+def run(
+    config_file: Path | None,
+    data_dir: Path | None,
+    api_host: str | None,
+    api_port: int | None,
+    no_tls: bool,
+    tls_cert: str | None,
+    tls_key: str | None,
+    advertise: tuple[str, ...],
+) -> None:
+    """Serve until SIGTERM."""
+    given: dict[str, object] = {
+        "api_host": api_host,
+        "api_port": api_port,
+        "tls_enabled": False if no_tls else None,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "advertised_urls": list(advertise) or None,
+    }
+    config = _load(config_file, data_dir, given)
+    # The server gives the signal back to us after an orderly end: that end is no failure.
+    signal.signal(signal.SIGTERM, _ended)
+    from coordinator import serving
+
+    try:
+        identity.prepare_directory(Path(config.data_dir))
+        key, tls = identity.load_key(Path(config.data_dir)), _tls(config)
+        serving.serve(config, key, tls, database_url(config))
+    except (StandfastError, OSError) as error:
+        _fail(error)
+
+
+def database_url(config: CoordinatorConfig) -> str:
+    """Return where the store is: as configured, or SQLite in the data directory."""
+    return config.database_url or f"sqlite:///{Path(config.data_dir).absolute() / DATABASE_FILE}"
+
+
+def _first_keys(config: CoordinatorConfig) -> tuple[SigningKey, TlsFiles | None]:
+    directory = Path(config.data_dir)
+    identity.prepare_directory(directory)
+    fresh = not (directory / identity.KEY_FILE).exists()
+    key = identity.create_key(directory) if fresh else identity.load_key(directory)
+    return key, _tls(config)
+
+
+def _first_operators(
+    config: CoordinatorConfig, chain: tuple[dsse.Envelope, ...], public: bytes, username: str
+) -> None:
+    from coordinator.domain import operators, roster
+    from coordinator.domain.refusals import Refusal
+    from coordinator.store.database import Store, Tx
+
+    def job(tx: Tx) -> None:
+        held = roster.current(tx)
+        if chain and held is not None and held.envelope == chain[-1]:
+            return
+        made = roster.start_with(tx, chain) if chain else operators.bootstrap(tx, public, username)
+        if isinstance(made, Refusal):
+            # Raised inside the transaction, so that nothing half-done stays.
+            raise ConfigError(made.message)
+
+    store = Store.open(database_url(config), clock=read_clock, inline=True)
+    store.write_now(job)
+
+
+def _read_roster(path: Path) -> tuple[dsse.Envelope, ...]:
+    import msgspec
+
+    data = path.read_bytes()
+    if len(data) > MAX_ROSTER_FILE:
+        raise ConfigError(f"{path} is no roster: it has more than {MAX_ROSTER_FILE} bytes")
+    try:
+        if data.lstrip().startswith(b"["):
+            return msgspec.json.decode(data, type=tuple[dsse.Envelope, ...])
+        return (dsse.decode(data),)
+    except (msgspec.MsgspecError, DecodeError) as error:
+        raise ConfigError(f"{path} holds no signed roster: {error}") from error
+
+
+def _tls(config: CoordinatorConfig) -> TlsFiles | None:
+    if not config.tls_enabled:
+        return None
+    if config.tls_cert is not None and config.tls_key is not None:
+        return identity.load_tls(Path(config.tls_cert), Path(config.tls_key))
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", socket.gethostname(), config.api_host))
+    hosts = (url.partition("://")[2].rstrip("/") for url in config.advertised_urls)
+    names.update(dict.fromkeys(host.rsplit(":", 1)[0].strip("[]") for host in hosts))
+    usable = tuple(name for name in names if name.isascii() and name not in {"", "0.0.0.0", "::"})  # noqa: S104 - a wildcard is left out of the certificate, not bound
+    return identity.own_tls(Path(config.data_dir), usable, read_clock())
+
+
+def _load(
+    config_file: Path | None, data_dir: Path | None, given: dict[str, object] | None = None
+) -> CoordinatorConfig:
+    overrides = {name: value for name, value in (given or {}).items() if value is not None}
+    if data_dir is not None:
+        overrides["data_dir"] = str(data_dir)
+    path = config_file or CONFIG_FILE
+    try:
+        text = path.read_text() if config_file is not None or path.exists() else ""
+        return parse(text, str(path), overrides)
+    except (ConfigError, OSError, UnicodeDecodeError) as error:
+        _fail(error)
+
+
+def _ended(number: int, frame: FrameType | None) -> None:
+    del number, frame
+
+
+def _show(key: SigningKey, tls: TlsFiles | None) -> None:
+    click.echo(f"public key      {key.public.hex()}")
+    click.echo(f"fingerprint     {ids.fingerprint(key.public)}")
+    if tls is not None:
+        click.echo(f"TLS fingerprint {tls.fingerprint}")
+
+
+def _fail(error: Exception) -> NoReturn:
+    click.echo(f"standfast-coordinator: {error}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Artifacts: put together from chunks, named by SHA-256, visible through a reference in a scope.
+
+The bytes lie in `coordinator.store.artifact_files`; here are the tables. Chunks wait in the
+database, so that a chunk that was acknowledged is on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from coordinator.store import counters, schema
+from coordinator.store.database import Tx
+from protocol.limits import MAX_ARTIFACT
+from protocol.messages import ArtifactChunk
+
+# All artifacts together: 1,000 hosts with a plan and a result of 5 KiB a day, for three years.
+QUOTA = 10 * 1024**3
+# What one host may have begun and not completed: its largest artifact, once more for a resend.
+MAX_BEGUN = 2 * MAX_ARTIFACT
+# The counter of bytes that are kept.
+_BYTES = "artifact_bytes"
+
+ChunkOutcome = Literal["waiting", "stored", "over_quota", "invalid"]
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """What is known of an artifact; `kept` is False where the quota left no room for its bytes."""
+
+    sha256: str
+    size: int
+    kind: str
+    kept: bool
+    created_at: float
+
+
+def add_chunk(
+    tx: Tx,
+    node_id: str,
+    scope: str,
+    chunk: ArtifactChunk,
+    *,
+    quota: int = QUOTA,
+    max_begun: int = MAX_BEGUN,
+) -> ChunkOutcome:
+    """Keep a chunk; with the last one, store the artifact and refer to it from the node.
+
+    The same chunk again changes nothing. `invalid` means that the chunk lies about its size or
+    that the whole does not have the digest: what was begun is dropped. A host sees an artifact
+    only by sending all of it, never by naming a digest that another one's has.
+    """
+    if sent_by(tx, chunk.sha256, node_id):
+        return "stored"
+    if not _sound(chunk):
+        return "invalid"
+    table = schema.artifact_chunks
+    if _begun(tx, node_id) + len(chunk.data) > max_begun:
+        # Only a host that begins and never completes comes here; its own rest is what it loses.
+        tx.conn.execute(delete(table).where(table.c.node_id == node_id))
+        return "invalid"
+    tx.conn.execute(
+        insert(table)
+        .values(node_id=node_id, **msgspec.structs.asdict(chunk))
+        .on_conflict_do_nothing()
+    )
+    return _complete(tx, node_id, scope, chunk, quota)
+
+
+def _sound(chunk: ArtifactChunk) -> bool:
+    end = chunk.offset + len(chunk.data)
+    return (
+        chunk.offset >= 0
+        and end <= chunk.size <= MAX_ARTIFACT
+        and (len(chunk.data) > 0 or chunk.size == 0)
+    )
+
+
+def _begun(tx: Tx, node_id: str) -> int:
+    table = schema.artifact_chunks
+    query = select(func.sum(func.length(table.c.data))).where(table.c.node_id == node_id)
+    return int(tx.conn.execute(query).scalar() or 0)
+
+
+def _complete(tx: Tx, node_id: str, scope: str, chunk: ArtifactChunk, quota: int) -> ChunkOutcome:
+    table = schema.artifact_chunks
+    mine = (table.c.node_id == node_id) & (table.c.sha256 == chunk.sha256)
+    held = tx.conn.execute(select(func.sum(func.length(table.c.data))).where(mine)).scalar() or 0
+    if int(held) < chunk.size:
+        return "waiting"
+    parts = tx.conn.execute(select(table.c.data).where(mine).order_by(table.c.offset))
+    data = b"".join(bytes(part.data) for part in parts)
+    tx.conn.execute(delete(table).where(mine))
+    if len(data) != chunk.size or hashlib.sha256(data).hexdigest() != chunk.sha256:
+        return "invalid"
+    refer(tx, chunk.sha256, scope, _owner(node_id))
+    return put(tx, data, chunk.kind, quota=quota)
+
+
+def _owner(node_id: str) -> str:
+    return f"node:{node_id}"
+
+
+def sent_by(tx: Tx, sha256: str, node_id: str) -> bool:
+    """Say whether a node has sent the whole of an artifact."""
+    refs = schema.artifact_refs
+    query = select(refs.c.owner).where(refs.c.sha256 == sha256, refs.c.owner == _owner(node_id))
+    return tx.conn.execute(query.limit(1)).first() is not None
+
+
+def put(tx: Tx, data: bytes, kind: str, *, quota: int = QUOTA) -> Literal["stored", "over_quota"]:
+    """Store whole bytes under their digest: on disk before the row that names them.
+
+    Raises:
+        OSError: the disk is full or cannot be written.
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = find(tx, sha256)
+    if known is not None:
+        return "stored" if known.kept else "over_quota"
+    kept = counters.value(tx, _BYTES) + len(data) <= quota
+    if kept:
+        tx.files.put(sha256, data)
+        counters.add(tx, _BYTES, len(data))
+    tx.conn.execute(
+        insert(schema.artifacts).values(
+            sha256=sha256, size=len(data), kind=kind, kept=kept, created_at=tx.now
+        )
+    )
+    return "stored" if kept else "over_quota"
+
+
+def find(tx: Tx, sha256: str) -> Artifact | None:
+    """Return what is known of an artifact that came whole, or None."""
+    table = schema.artifacts
+    row = tx.conn.execute(select(table).where(table.c.sha256 == sha256)).first()
+    if row is None:
+        return None
+    return Artifact(row.sha256, row.size, row.kind, row.kept, row.created_at)
+
+
+def refer(tx: Tx, sha256: str, scope: str, owner: str) -> None:
+    """Let a scope see an artifact; `owner` names what refers to it, such as a run id."""
+    tx.conn.execute(
+        insert(schema.artifact_refs)
+        .values(sha256=sha256, scope=scope, owner=owner)
+        .on_conflict_do_nothing()
+    )
+
+
+def read(tx: Tx, sha256: str, scope: str | None = None) -> bytes | None:
+    """Return an artifact's bytes, or None: unknown, not kept, lost, or no reference in the scope.
+
+    `scope` None asks without regard to scopes, for the coordinator's own use.
+    """
+    refs = schema.artifact_refs
+    if scope is not None:
+        query = select(refs.c.owner).where(refs.c.sha256 == sha256, refs.c.scope == scope).limit(1)
+        if tx.conn.execute(query).first() is None:
+            return None
+    known = find(tx, sha256)
+    return tx.files.get(sha256) if known is not None and known.kept else None

@@ -1,0 +1,150 @@
+"""Drift is seen when it happens, told once, and never for an apply of our own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import trio
+import trio.testing
+
+from agent import work
+from agent.core import Core
+from agent.database import put
+from agent.inotify import WatchLimit
+from agent.services import drift
+from agent.watching import Concern
+from protocol import messages
+from protocol.messages import Drift, Offer
+from state_engine.engine.apply import apply_plan
+from state_engine.model import NodeFacts, Snapshot
+from tests.fakes.agent import make_core
+from tests.fakes.operators import Operator, module
+from tests.fakes.sites import site
+
+ADA = Operator()
+
+
+def apply_here(core: Core, root: Path, text: str) -> None:
+    """Bring a site to a state and store the snapshot, as a finished step does."""
+    offer = Offer("r", "state.apply", "l", 1, "op", (module("site", site(root, text), ADA),))
+    facts = NodeFacts("n", "web1", {"platform": "linux"})
+    resources = work.resolve(offer, work.Circumstances(facts, None, Snapshot()))
+    assert isinstance(resources, tuple)
+    outcome = apply_plan(
+        "op", "n", resources, core.steps.snapshot(), core.steps.engine.ports, approved=None
+    )
+    assert outcome.result.status == "succeeded"
+    data = msgspec.msgpack.encode(outcome.snapshot)
+    core.database.write(lambda tx: put(tx, "snapshot", data))
+    core.steps.applied.ring()
+
+
+def told(core: Core) -> list[Drift]:
+    bodies = [messages.decode_body(entry) for entry in core.journal.after(0)]
+    return [body for body in bodies if isinstance(body, Drift)]
+
+
+async def until_told(core: Core, count: int) -> Drift:
+    with trio.fail_after(30):
+        while len(told(core)) < count:
+            await core.journal_bell.heard(core.journal_bell.count)
+    return told(core)[-1]
+
+
+@asynccontextmanager
+async def watching(tmp_path: Path) -> AsyncGenerator[Core]:
+    """A host with one site applied and the drift service running."""
+    core = make_core(tmp_path / "state")
+    core.attach()
+    apply_here(core, tmp_path, "hello")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drift.run, core)
+        with trio.fail_after(30):
+            while core.drift is None:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+        try:
+            yield core
+        finally:
+            nursery.cancel_scope.cancel()
+    core.database.close()
+
+
+async def test_a_change_and_its_end_are_told_once_each(tmp_path: Path) -> None:
+    """Every way to differ is seen: content, mode, the file gone, its directory gone and back."""
+    page = tmp_path / "srv/index.html"
+    async with watching(tmp_path) as core:
+        assert core.drift == "in_sync"
+        page.write_text("by hand")
+        seen = await until_told(core, 1)
+        assert (seen.record.status, seen.record.source) == ("drifted", "event")
+        assert [item.identity for item in seen.record.resources] == [str(page)]
+        page.write_text("hello")
+        assert (await until_told(core, 2)).record.status == "in_sync"
+        page.chmod(0o600)
+        assert (await until_told(core, 3)).record.status == "drifted"
+        shutil.rmtree(tmp_path / "srv")
+        gone = await until_told(core, 4)
+        while len(gone.record.resources) < 2:
+            gone = await until_told(core, len(told(core)) + 1)
+        (tmp_path / "srv").mkdir(mode=0o755)
+        page.write_text("hello")
+        page.chmod(0o644)
+        back = told(core)[-1]
+        while back.record.status != "in_sync":
+            back = await until_told(core, len(told(core)) + 1)
+        assert core.drift == "in_sync"
+
+
+async def test_an_apply_of_our_own_is_no_drift(tmp_path: Path) -> None:
+    """The snapshot moves with the files, so there is nothing to tell."""
+    async with watching(tmp_path) as core:
+        apply_here(core, tmp_path, "another text")
+        apply_here(core, tmp_path, "a third text")
+        (tmp_path / "srv/index.html").chmod(0o640)
+        first = await until_told(core, 1)
+        changes = [c.field for c in first.record.resources[0].changes]
+        assert changes == ["mode"], "the only difference is the one made by hand"
+
+
+async def test_a_moved_directory_is_seen(tmp_path: Path) -> None:
+    """Watches follow inodes; a directory that went elsewhere is missed by its name."""
+    async with watching(tmp_path) as core:
+        (tmp_path / "srv").rename(tmp_path / "elsewhere")
+        seen = await until_told(core, 1)
+        assert len(seen.record.resources) == 2
+
+
+async def test_a_full_table_of_watches_is_told_and_looks_come_more_often(tmp_path: Path) -> None:
+    """What cannot be watched is looked at, visibly in every heartbeat and once in the journal."""
+    core = make_core(tmp_path / "state")
+    apply_here(core, tmp_path, "hello")
+    service = drift._Service(core)
+    service._snapshot = core.steps.snapshot()
+    assert service._interval() == core.config.drift_interval
+    service._limit(WatchLimit("/etc"))
+    assert service._interval() == drift.UNWATCHED_INTERVAL
+    assert core.heartbeat(0.0).problems[0].startswith("drift_watch")
+    assert [entry.kind for entry in core.journal.after(0)] == ["audit"]
+
+
+async def test_lost_events_are_told_and_looked_after(tmp_path: Path) -> None:
+    """An overflow means a full look and new watches."""
+    core = make_core(tmp_path / "state")
+    service = drift._Service(core)
+    service._everything = service._rearm = False
+    service._take(Concern())
+    assert not service._rearm
+    service._take(Concern(everything=True))
+    assert service._everything
+    assert service._rearm
+    assert [entry.kind for entry in core.journal.after(0)] == ["audit"]
+
+
+async def test_a_host_that_manages_nothing_is_never_woken(tmp_path: Path) -> None:
+    """Without resources there is no timer and no watch."""
+    service = drift._Service(make_core(tmp_path / "state"))
+    assert service._interval() == float("inf")

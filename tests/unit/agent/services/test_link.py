@@ -1,0 +1,114 @@
+"""The link service: it comes back, sends its journal first, and gives in to no stranger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import trio
+
+from agent.enrolling import pins_of
+from agent.services import link
+from protocol import handshake
+from protocol.keys import SigningKey
+from protocol.messages import Ack, Audit, Rejected
+from tests.fakes.agent import make_core, running
+from tests.fakes.coordinator import FakeCoordinator
+from tests.fakes.operators import Operator, first_roster
+
+ADA = Operator()
+
+
+def coordinator() -> FakeCoordinator:
+    return FakeCoordinator(SigningKey.generate(), [first_roster(ADA)])
+
+
+async def test_a_cut_link_comes_back_with_what_was_not_acknowledged(tmp_path: Path) -> None:
+    """At least once: what nobody stored is sent again, what was stored is pruned."""
+    there = coordinator()
+    there.acking = False
+    core = make_core(tmp_path / "state")
+    core.tell("test", "one")
+    async with there.running(), running(core, there):
+        await there.until(lambda: len(there.bodies(Audit)) == 1)
+        await there.drop()
+        await there.until(lambda: there.duplicates == [1])
+        assert core.journal.after(0), "nothing is pruned without an acknowledgement"
+        there.acking = True
+        core.tell("test", "two")
+        await there.until(lambda: len(there.bodies(Audit)) == 2)
+        await there.drop()
+        await there.until(lambda: there.links == 3 and len(there.facts) == 3)
+        assert core.journal.after(0) == ()
+        assert there.chain_holds(core.identity.key.public)
+
+
+async def test_an_acknowledgement_of_what_was_never_sent_prunes_nothing(tmp_path: Path) -> None:
+    """A lying coordinator cannot make a host forget."""
+    there = coordinator()
+    there.acking = False
+    core = make_core(tmp_path / "state")
+    async with there.running(), running(core, there):
+        await there.send(Ack(999))
+        core.tell("test", "one")
+        await there.until(lambda: len(there.bodies(Audit)) == 1)
+        assert [entry.seq for entry in core.journal.after(0)] == [1]
+
+
+async def test_a_changed_coordinator_key_needs_a_rotation(tmp_path: Path) -> None:
+    """Another key under the old address is refused and told; a signed successor is pinned."""
+    there = coordinator()
+    old, new = there.key, SigningKey.generate()
+    core = make_core(tmp_path / "state")
+    async with there.running():
+        core.trust.enrol(pins_of(there.enrolment_key()))
+        there.key = new
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.run, core, lambda: 0.0)
+            await there.until(lambda: there.links >= 2)
+            assert core.trust.pins is not None
+            assert core.trust.pins.coordinator_key == old.public
+            assert there.secrets == [], "no proof and no secret goes to a stranger"
+            there.rotations = (handshake.rotation(old, new.public, 1),)
+            await there.until(lambda: len(there.facts) >= 1)
+            assert core.trust.pins.coordinator_key == new.public
+            await there.until(lambda: len(there.bodies(Audit)) >= 2)
+            nursery.cancel_scope.cancel()
+    reasons = [audit.reason for audit in there.bodies(Audit)]
+    assert "coordinator_key_changed" in reasons
+    core.database.close()
+
+
+async def test_the_next_address_is_tried_when_one_is_dead(tmp_path: Path) -> None:
+    """Several coordinators are tried in their order."""
+    there = coordinator()
+    core = make_core(tmp_path / "state")
+    async with there.running():
+        pins = pins_of(there.enrolment_key())
+        both = msgspec.structs.replace(pins, urls=("http://127.0.0.1:1", *pins.urls))
+        core.trust.enrol(both)
+        async with running(core, there):
+            assert there.links == 1
+
+
+async def test_a_rejected_host_waits_as_long_as_it_is_told(tmp_path: Path) -> None:
+    """Being sent away is no reason to hammer; the secret is kept for a later try."""
+    there = coordinator()
+    there.reject = Rejected("full", "too many are pending", 0.01)
+    core = make_core(tmp_path / "state")
+    async with there.running():
+        core.trust.enrol(pins_of(there.enrolment_key()))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.run, core, lambda: 0.0)
+            await there.until(lambda: there.links == 2)
+            assert core.trust.pins is not None
+            assert core.trust.pins.secret == there.secret
+            there.reject = None
+            await there.until(lambda: len(there.facts) == 1)
+            nursery.cancel_scope.cancel()
+    core.database.close()
+
+
+def test_jitter_is_between_nought_and_one() -> None:
+    """A fleet comes back spread, not in waves."""
+    assert all(0.0 <= link.random01() < 1.0 for _ in range(100))

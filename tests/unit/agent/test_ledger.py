@@ -1,0 +1,79 @@
+"""Desired state, epochs, uses and signed time only go forward. The property test tries orders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from agent import ledger
+from agent.database import Database
+from agent.ledger import Ledger
+from protocol import ids
+from protocol.decisions import Decision
+from protocol.reasons import Reason, Refused
+
+
+def decision(number: int = 1, **changes: object) -> Decision:
+    made = Decision(
+        v=1,
+        decision_id=ids.ulid(1.0, number.to_bytes(10, "big")),
+        verdict="approve",
+        capability="state.apply",
+        action_hash="ab" * 32,
+        nodes=(ids.node_id(b"n"),),
+        scope="a/b/c",
+        epoch=0,
+        not_before=100,
+        expires_at=200,
+        uses=1,
+        requested_by="ada",
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_older_and_other_desired_state_is_refused(tmp_path: Path) -> None:
+    """The first document under a generation stands, and no older one comes back."""
+    book = Ledger(Database(tmp_path, reserve=0))
+    assert book.take_desired(2, b"two") == "stored"
+    assert book.take_desired(2, b"two") == "held"
+    other, older = book.take_desired(2, b"other"), book.take_desired(1, b"one")
+    assert isinstance(other, Refused)
+    assert isinstance(older, Refused)
+    assert (other.reason, older.reason) == (Reason.GENERATION_CONFLICT, Reason.GENERATION_OLD)
+    assert isinstance(book.take_desired(0, b""), Refused)
+    assert book.desired() == ledger.Desired(2, b"two")
+
+
+def test_consuming_counts_and_raises_epoch_and_time(tmp_path: Path) -> None:
+    """What a decision carries is remembered with its use."""
+    database = Database(tmp_path, reserve=0)
+    database.write(lambda tx: ledger.consume(tx, decision(epoch=3)))
+    database.write(lambda tx: ledger.consume(tx, decision(epoch=1)))
+    name = decision().decision_id
+    assert database.read(lambda tx: ledger.uses(tx, name)) == 2
+    assert database.read(ledger.epochs) == {"a/b/c": 3}
+    assert database.read(ledger.latest_signed_time) == 100
+    database.close()
+
+
+def test_uses_are_forgotten_only_once_signed_time_is_past_them(tmp_path: Path) -> None:
+    """A use may go when no clock of this host can ever call the decision valid again."""
+    database = Database(tmp_path, reserve=0)
+    database.write(lambda tx: ledger.consume(tx, decision(1)))
+    late = decision(2, not_before=199, expires_at=400)
+    database.write(lambda tx: ledger.consume(tx, late))
+    assert database.read(lambda tx: ledger.uses(tx, decision(1).decision_id)) == 1
+    later = decision(3, not_before=200, expires_at=400)
+    database.write(lambda tx: ledger.consume(tx, later))
+    assert database.read(lambda tx: ledger.uses(tx, decision(1).decision_id)) == 0
+    database.close()
+
+
+def test_signed_time_never_goes_back(tmp_path: Path) -> None:
+    """An older signature says nothing about now."""
+    database = Database(tmp_path, reserve=0)
+    database.write(lambda tx: ledger.raise_signed_time(tx, 50))
+    database.write(lambda tx: ledger.raise_signed_time(tx, 40))
+    assert database.read(ledger.latest_signed_time) == 50
+    database.close()

@@ -1,0 +1,94 @@
+"""Pins, standing and roster are kept on disk and change only as they may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent import ledger
+from agent.database import Database
+from agent.trust import AlreadyEnrolledError, Pins, Standing, Trust
+from protocol.messages import Welcome
+from protocol.reasons import Reason, Refused
+from tests.fakes.operators import Operator, first_roster, next_roster, roster_digest
+
+ADA = Operator()
+FIRST = first_roster(ADA, issued_at=1_000)
+PINS = Pins(("https://c:4748",), b"k" * 32, "ab" * 32, roster_digest(FIRST), b"s" * 32)
+
+
+def welcome(scope: str = "a/b/c") -> Welcome:
+    return Welcome("n", "approved", 0, 1, 0.0, scope, "web1")
+
+
+def test_everything_survives_a_restart(tmp_path: Path) -> None:
+    """Pins, roster and standing come back from disk as they were."""
+    database = Database(tmp_path, reserve=0)
+    trust = Trust(database)
+    trust.enrol(PINS)
+    assert trust.take_roster((FIRST,)) is True
+    assert trust.take_roster((FIRST,)) is False
+    assert trust.welcome(welcome()) is None
+    again = Trust(database)
+    assert again.pins == trust.pins
+    assert again.roster == trust.roster
+    assert again.standing == Standing("approved", "a/b/c", "web1")
+    assert database.read(ledger.latest_signed_time) == 1_000
+    database.close()
+
+
+def test_the_secret_is_dropped_once_it_was_used(tmp_path: Path) -> None:
+    """After the first welcome the enrolment secret is not kept, and it is never shown."""
+    trust = Trust(Database(tmp_path, reserve=0))
+    trust.enrol(PINS)
+    trust.welcome(welcome())
+    assert trust.pins is not None
+    assert trust.pins.secret is None
+    assert "73737373" not in repr(PINS)
+
+
+def test_a_second_coordinator_is_refused_until_the_first_is_left(tmp_path: Path) -> None:
+    """A host does not change sides by a key in a file."""
+    trust = Trust(Database(tmp_path, reserve=0))
+    trust.enrol(PINS)
+    other = Pins(("https://d:1",), b"o" * 32, "", None)
+    with pytest.raises(AlreadyEnrolledError, match="enrol --replace"):
+        trust.enrol(other)
+    trust.forget()
+    trust.enrol(other)
+    assert trust.pins == other
+
+
+def test_the_scope_stays_what_it_was_first(tmp_path: Path) -> None:
+    """A coordinator cannot move a host out of the scope in which its epochs are counted."""
+    trust = Trust(Database(tmp_path, reserve=0))
+    trust.welcome(welcome())
+    assert trust.welcome(welcome("x/y/z")) is not None
+    assert trust.standing.scope == "a/b/c"
+
+
+def test_a_pinned_key_follows_a_rotation(tmp_path: Path) -> None:
+    """The successor is pinned and the rest stays."""
+    database = Database(tmp_path, reserve=0)
+    trust = Trust(database)
+    trust.enrol(PINS)
+    trust.rotate(b"n" * 32)
+    found = Trust(database).pins
+    assert found is not None
+    assert (found.coordinator_key, found.urls) == (b"n" * 32, PINS.urls)
+    database.close()
+
+
+def test_a_roster_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    """The enrolment key names the roster to begin with; another is not a beginning."""
+    trust = Trust(Database(tmp_path, reserve=0))
+    trust.enrol(PINS)
+    refused = trust.take_roster((first_roster(Operator(username="eve")),))
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.ROSTER_UNKNOWN
+    second = next_roster(FIRST, ADA, ADA, epochs={"a/b/c": 4}, issued_at=5_000)
+    assert trust.take_roster((FIRST, second)) is True
+    held = trust.roster
+    assert held is not None
+    assert held.roster.version == 2
