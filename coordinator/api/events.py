@@ -21,7 +21,7 @@ from protocol.errors import InvalidName
 from protocol.ids import DEFAULT_SCOPE, check_hex64
 
 After = Annotated[int, QueryParameter(ge=0, le=2**53 - 1, description="Only what comes after.")]
-Limit = Annotated[int, QueryParameter(ge=1, le=500, description="Events on a page.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=events.MAX_PAGE, description="Events on a page.")]
 
 
 class EventLine(msgspec.Struct, frozen=True):

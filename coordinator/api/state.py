@@ -28,8 +28,12 @@ from protocol.runs import RUN_FINAL
 
 R = TypeVar("R", PlanResult, DriftRecord)
 TAGS = ["state"]
-DriftLimit = Annotated[int, QueryParameter(ge=1, le=500, description="Records on a page.")]
-Limit = Annotated[int, QueryParameter(ge=1, le=500, description="Operations on a page.")]
+DriftLimit = Annotated[
+    int, QueryParameter(ge=1, le=drift.MAX_LIMIT, description="Records on a page.")
+]
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=operations.MAX_LIMIT, description="Operations on a page.")
+]
 Offset = Annotated[int, QueryParameter(ge=0, le=2**53 - 1, description="Operations to pass over.")]
 _READING = documented("bad_request", "unauthorized", "not_found")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from coordinator.domain import host_receipts
 from coordinator.store import artifacts, decisions, records
 from coordinator.store.database import Tx
 from coordinator.store.runs import FleetPlan, StoredRun
@@ -34,7 +35,7 @@ def rfc3339(at: float) -> str:
 
 
 def show(tx: Tx, run: StoredRun, *, results: bool = True) -> api.Run:
-    """Return a run with its steps; `results` puts small plans into it."""
+    """Return a run with its steps; `results` puts small plans and the receipts into it."""
     definition, details, state = run.definition, run.details, run.state
     plan = details.plan
     proofs = plan_tree(plan.digests)[1] if plan is not None else {}
@@ -43,7 +44,11 @@ def show(tx: Tx, run: StoredRun, *, results: bool = True) -> api.Run:
     for node, step in state.steps.items():
         result, used = _inline(tx, step, room)
         room -= used
-        steps.append(_step(tx, node, run, step, plan, proofs, result))
+        shown = _step(tx, node, run, step, plan, proofs, result)
+        if results and step.artifact is not None:
+            receipt = host_receipts.of_run(tx, node, definition.run_id)
+            shown = msgspec.structs.replace(shown, receipt=receipt)
+        steps.append(shown)
     decision = decisions.get(tx, state.decision_id) if state.decision_id is not None else None
     return api.Run(
         run_id=run.run_id,
