@@ -94,7 +94,8 @@ async def serve(app: App, socket: Socket) -> None:
         # Nothing was acknowledged that is not stored: the agent comes back and sends it again.
         _log.warning("link_failed", peer=socket.peer, error=repr(group.exceptions[0]))
     finally:
-        await link.farewell()
+        # `farewell` shields itself, and for a bounded time.
+        await link.farewell()  # noqa: ASYNC102 - see there
 
 
 class Link:

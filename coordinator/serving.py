@@ -80,6 +80,7 @@ class Server(uvicorn.Server):
         """Let every stream and link end by itself, then close."""
         self._notifier.send(sdnotify.STOPPING)
         self._context.hub.close()
+        self._context.links.close()
         await super().shutdown(sockets)
 
     @asynccontextmanager

@@ -70,17 +70,24 @@ def api_page() -> str:
 
 
 def _operation(operation: dict[str, object]) -> str:
+    """Return the text under one endpoint's heading."""
     text = str(operation.get("summary") or "")
     description = str(operation.get("description") or "")
     parts = [text if text.endswith(".") or not text else f"{text}.", description]
     parameters = operation.get("parameters")
-    if isinstance(parameters, list) and parameters:
-        shown = [f"`{p['name']}` ({p['in']})" for p in parameters if isinstance(p, dict)]
+    if parameters:
+        shown = [f"`{name}` ({place})" for name, place in _named(parameters)]
         parts.append("Parameters: " + ", ".join(shown) + ".")
     responses = operation.get("responses")
-    if isinstance(responses, dict):
-        parts.append("Answers: " + ", ".join(sorted(responses)) + ".")
+    if responses:
+        answers = msgspec.convert(responses, dict[str, object])
+        parts.append("Answers: " + ", ".join(sorted(answers)) + ".")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _named(parameters: object) -> Iterator[tuple[str, str]]:
+    for parameter in msgspec.convert(parameters, list[dict[str, object]]):
+        yield str(parameter["name"]), str(parameter["in"])
 
 
 # --- command line ---------------------------------------------------------------------------------
@@ -88,10 +95,9 @@ def _operation(operation: dict[str, object]) -> str:
 
 def programs() -> dict[str, click.Command]:
     """Return the console programs by name."""
-    import coordinator.main
-
     import agent.main
     import client.cli.main
+    import coordinator.main
     import state_engine.cli.main
 
     return {
@@ -178,7 +184,9 @@ def _keys(struct: type[msgspec.Struct], prefix: str) -> Iterator[str]:
 def _plain(kind: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, str]:
     note = ""
     if isinstance(kind, msgspec.inspect.Metadata):
-        note = str((kind.extra_json_schema or {}).get("description", ""))
+        schema: object = getattr(kind, "extra_json_schema", None)
+        extra = msgspec.convert(schema or {}, dict[str, object])
+        note = str(extra.get("description", ""))
         kind = kind.type
     return kind, note
 

@@ -219,7 +219,7 @@ class Store:
             with conn.begin():
                 for work in batch:
                     self._one(conn, work)
-        except BaseException as error:  # noqa: BLE001 - whatever it was, its owners must hear it
+        except BaseException as error:  # noqa: BLE001, ASYNC103 - whatever it was, its owners must hear it
             # The commit itself failed (disk full, say): not one job of the group is stored.
             for work in batch:
                 work.error = work.error or error
@@ -229,7 +229,7 @@ class Store:
         try:
             with conn.begin_nested():
                 work.job(tx)
-        except BaseException as error:  # noqa: BLE001 - it belongs to the job's owner
+        except BaseException as error:  # noqa: BLE001, ASYNC103 - it belongs to the job's owner
             work.error = error
         else:
             work.topics = frozenset(tx.topics)
@@ -244,7 +244,7 @@ class Store:
             try:
                 with conn.begin():
                     work.job(self._tx(conn))
-            except BaseException as error:  # noqa: BLE001 - it belongs to the job's owner
+            except BaseException as error:  # noqa: BLE001, ASYNC103 - it belongs to the job's owner
                 work.error = error
 
 

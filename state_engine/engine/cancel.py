@@ -1,4 +1,4 @@
-"""How an engine call is stopped: it asks a function between items, and raises `CancelledError`."""
+"""How an engine call is stopped: it asks a function between items, and raises `StoppedError`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from protocol.errors import StandfastError
 CancelCheck = Callable[[], bool]
 
 
-class CancelledError(StandfastError):
+class StoppedError(StandfastError):
     """A plan or drift look was stopped before its end; nothing was changed."""
 
 
@@ -22,7 +22,7 @@ def check(cancelled: CancelCheck) -> None:
     """Return if the call may go on.
 
     Raises:
-        CancelledError: it may not.
+        StoppedError: it may not.
     """
     if cancelled():
-        raise CancelledError("cancelled")
+        raise StoppedError("cancelled")

@@ -141,7 +141,7 @@ async def linked(fleet: LinkedFleet, *agents: LinkAgent) -> AsyncGenerator[None]
     """Serve these agents' connections until the block ends."""
     async with trio.open_nursery() as nursery:
         for agent in agents:
-            nursery.start_soon(serve, fleet.app, agent.socket)
+            nursery.start_soon(serve, fleet.app, agent.socket)  # noqa: ASYNC113 - it only waits
         try:
             yield
         finally:

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Callable
 
 from protocol.reports import CapturedStream
-from state_engine.ports import FileType, PortError, ProgramCall, Stat
+from state_engine.ports import MAX_CONTENT, FileType, PortError, ProgramCall, Stat
 
 
 class Node:
@@ -62,6 +62,8 @@ class FakeFiles:
     def digest(self, path: str, *, verify: bool = False) -> str:
         del verify
         node = self._file(path)
+        if len(node.content) > MAX_CONTENT:
+            raise PortError(f"{path} is too large", "EFBIG")
         digest = hashlib.sha256(node.content).hexdigest()
         self._read[path] = (node.inode, node.changed, digest)
         return digest
@@ -87,6 +89,14 @@ class FakeFiles:
 
     def read(self, path: str, limit: int) -> bytes:
         return self._file(path).content[:limit]
+
+    def read_public(self, path: str, limit: int) -> bytes | None:
+        node = self._file(path)
+        way = [path[:index] or "/" for index, char in enumerate(path) if char == "/"]
+        above = [self.nodes[name] for name in way if name in self.nodes]
+        if not node.mode & 0o004 or not all(item.mode & 0o001 for item in above):
+            return None
+        return node.content[:limit]
 
     def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
         self._parent(path)
@@ -114,6 +124,8 @@ class FakeFiles:
         node = self._attributes(path)
         node.uid = node.uid if uid == -1 else uid
         node.gid = node.gid if gid == -1 else gid
+        if node.kind == "file" and (uid, gid) != (-1, -1):  # as the kernel does
+            node.mode &= 0o1777
         self.touch(path)
         self.writes.append(("set_owner", path))
 

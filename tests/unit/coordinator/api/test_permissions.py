@@ -30,6 +30,44 @@ def test_the_table_names_every_operation_and_no_other() -> None:
     assert operations() == sorted(permissions.TABLE)
 
 
+def test_only_an_admin_changes_who_decides() -> None:
+    """Said here a second time on purpose: a slip in the table must not pass unseen."""
+    assert {key for key, rule in permissions.TABLE.items() if rule == frozenset({"admin"})} == {
+        ("POST", "/api/v1/operators"),
+        ("DELETE", "/api/v1/operators/{operator_id}"),
+        ("POST", "/api/v1/roster"),
+    }
+
+
+def test_a_viewer_only_reads_and_sees_no_enrolment_keys() -> None:
+    for (method, path), rule in permissions.TABLE.items():
+        if isinstance(rule, frozenset) and "viewer" in rule:
+            assert method == "GET", path
+            assert "enrollment_keys" not in path
+
+
+def test_automation_lets_no_host_in_and_changes_no_operator() -> None:
+    closed = {
+        path
+        for (method, path), rule in permissions.TABLE.items()
+        if isinstance(rule, frozenset) and "automation" not in rule and method != "GET"
+    }
+    assert {"/api/v1/agents/{node_id}", "/api/v1/operators", "/api/v1/roster"} <= closed
+    assert "/api/v1/clusters/{cluster_name}/enrollment_keys" in closed
+
+
+def test_what_is_open_to_strangers_is_a_short_list() -> None:
+    opened = {path for (_, path), rule in permissions.TABLE.items() if isinstance(rule, str)}
+    assert {path for path in opened if not path.startswith("/schema")} == {
+        "/healthz",
+        "/readyz",
+        "/api/v1/status",
+        "/api/v1/auth/challenge",
+        "/api/v1/auth/verify",
+        "/api/v1/agents/link",
+    }
+
+
 @pytest.mark.parametrize("role", ROLES)
 async def test_every_operation_lets_in_whom_the_table_names(api: Site, role: Role | None) -> None:
     """401 without a session and 403 with the wrong role, before anything else is looked at."""
