@@ -6,6 +6,7 @@ Flags of the command line win over the file. Who may sign what stands in policy.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -17,6 +18,11 @@ from protocol.ids import check_hex64
 DEFAULT_STATE_DIR = "/var/lib/standfast-agent"
 DEFAULT_POLICY = "/etc/standfast/policy.toml"
 MAX_CONFIG = 65_536
+
+
+def says(text: str) -> msgspec.Meta:
+    """Return what the reference says of a setting."""
+    return msgspec.Meta(description=text)
 
 
 class ConfigError(StandfastError):
@@ -33,18 +39,36 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     results kept for a coordinator that is away (at least 1 MiB); above it new work is refused.
     """
 
-    state_dir: str = DEFAULT_STATE_DIR
-    policy_file: str = DEFAULT_POLICY
-    enrolment_key: str | None = None
-    enrolment_key_file: str | None = None
-    coordinator_key: str | None = None
-    trust_on_first_use: bool = False
+    state_dir: Annotated[str, says("Directory of identity and database; 0700.")] = DEFAULT_STATE_DIR
+    policy_file: Annotated[
+        str, says("The host's own policy; only root may be able to write it.")
+    ] = DEFAULT_POLICY
+    enrolment_key: Annotated[
+        str | None, says("Enrolment key; better in a file, for a command line can be seen.")
+    ] = None
+    enrolment_key_file: Annotated[
+        str | None, says("File that holds the enrolment key, instead of `enrolment_key`.")
+    ] = None
+    coordinator_key: Annotated[
+        str | None, says("Public key (hex) that a discovery datagram must be signed with.")
+    ] = None
+    trust_on_first_use: Annotated[
+        bool, says("Take the first coordinator that announces itself; pending until approved.")
+    ] = False
     # Broadcasts reach no narrower address.
-    discovery_address: str = "0.0.0.0:4747"
-    hostname: str | None = None
-    drift_interval: float = 300.0
-    journal_limit: int = journal.DEFAULT_LIMIT
-    log_level: Level = "info"
+    discovery_address: Annotated[
+        str, says("host:port on which a host that is not enrolled waits for datagrams.")
+    ] = "0.0.0.0:4747"
+    hostname: Annotated[str | None, says("Replaces the host's own name, 1 to 253 characters.")] = (
+        None
+    )
+    drift_interval: Annotated[
+        float, says("Seconds between full looks, 10 to 86,400; changes are seen at once anyway.")
+    ] = 300.0
+    journal_limit: Annotated[
+        int, says("Bytes of results kept while the coordinator is away, at least 1 MiB.")
+    ] = journal.DEFAULT_LIMIT
+    log_level: Annotated[Level, says("debug, info, warning or error.")] = "info"
 
 
 def load(path: Path | None, overrides: dict[str, str | bool | None]) -> AgentConfig:

@@ -17,6 +17,11 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
+def says(text: str) -> msgspec.Meta:
+    """Return what the reference says of a setting."""
+    return msgspec.Meta(description=text)
+
+
 class ConfigError(StandfastError):
     """The configuration cannot be used; the text lists every problem, one a line."""
 
@@ -29,20 +34,40 @@ class CoordinatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     neither; neither means a self-signed certificate in `data_dir`, made at first start.
     """
 
-    data_dir: str = "/var/lib/standfast/coordinator"
-    api_host: str = "127.0.0.1"
-    api_port: Port = 4748
-    advertised_urls: tuple[str, ...] = ()
-    database_url: str = ""
-    tls_enabled: bool = True
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    session_token_expiry_secs: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 3_600
-    # Log-ins of one address in a minute; a person needs two, a script of ten hosts twenty.
-    auth_requests_per_minute: Positive = 60
-    # Datagrams go here; agents in discovery mode listen on the same number.
-    discovery_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 4_747
-    log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    data_dir: Annotated[
+        str, says("Directory of database, artifacts, keys; 0700, made if missing.")
+    ] = "/var/lib/standfast/coordinator"
+    api_host: Annotated[str, says("Address that the API and the agents' link listen on.")] = (
+        "127.0.0.1"
+    )
+    api_port: Annotated[Port, says("TCP port of the API and the agents' link.")] = 4748
+    advertised_urls: Annotated[
+        tuple[str, ...],
+        says("URLs that enrolment keys and discovery name; empty: made of address and port."),
+    ] = ()
+    database_url: Annotated[str, says("Empty: SQLite in `data_dir`. Only sqlite:// so far.")] = ""
+    tls_enabled: Annotated[bool, says("Speak TLS; off only behind something that does.")] = True
+    tls_cert: Annotated[
+        str | None, says("PEM certificate; with `tls_key`, or neither: self-signed at first start.")
+    ] = None
+    tls_key: Annotated[str | None, says("PEM private key of `tls_cert`.")] = None
+    session_token_expiry_secs: Annotated[
+        int, msgspec.Meta(ge=60, le=86_400, description="Life of a log-in, 60 to 86,400 seconds.")
+    ] = 3_600
+    # A person needs two log-ins in a minute, a script of ten hosts twenty.
+    auth_requests_per_minute: Annotated[
+        Positive, says("Log-in requests of one address in a minute; more are answered 429.")
+    ] = 60
+    discovery_port: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=65_535, description="UDP port that discovery datagrams are sent to."),
+    ] = 4_747
+    log_level: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."
+        ),
+    ] = "info"
 
     def urls(self) -> tuple[str, ...]:
         """Return the URLs under which agents reach this coordinator."""
