@@ -16,6 +16,12 @@ from protocol.errors import StandfastError
 from protocol.reports import CapturedStream
 
 FileType = Literal["file", "directory", "symlink", "other"]
+# The largest file that is read as a whole: it is held in memory when a copy is kept, and hashing it
+# takes a fifth of a second. What is larger is no configuration, and is only seen to be larger: a
+# user's sparse file of a terabyte must not hold the engine's one thread for an hour.
+MAX_CONTENT = 64 * 1_048_576
+# The most names of one directory that are listed: 100,000 of 50 bytes are 10 MB of strings.
+MAX_NAMES = 100_000
 
 
 class PortError(StandfastError):
@@ -62,7 +68,11 @@ class FilePort(Protocol):
         ...
 
     def digest(self, path: str, *, verify: bool = False) -> str:
-        """Return the SHA-256 of a regular file; from the stat cache if allowed and unchanged."""
+        """Return the SHA-256 of a regular file; from the stat cache if allowed and unchanged.
+
+        Raises:
+            PortError: it is larger than `MAX_CONTENT` (code EFBIG), or what the system says.
+        """
         ...
 
     def matches(
@@ -84,12 +94,35 @@ class FilePort(Protocol):
         """Return up to `limit` bytes of a regular file."""
         ...
 
+    def read_public(self, path: str, limit: int) -> bytes | None:
+        """Return up to `limit` bytes of a regular file if every user could read them, else None.
+
+        That is: the file has the read bit for others, and each directory on the way the search bit.
+        (A port whose plans nobody else gets to see may return them all the same.)
+        """
+        ...
+
     def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
         """Replace the file atomically: temporary sibling, fsync, rename, fsync of the directory."""
         ...
 
     def make_directory(self, path: str, mode: int, uid: int, gid: int) -> None:
         """Make one directory whose parent exists."""
+        ...
+
+    def read_link(self, path: str) -> str:
+        """Return where a symbolic link leads, as it is written there."""
+        ...
+
+    def make_symlink(self, path: str, target: str, uid: int, gid: int) -> None:
+        """Put a symbolic link in its place atomically: temporary sibling, rename, fsync.
+
+        -1 for `uid` or `gid` means our own.
+
+        Raises:
+            PortError: something that is no symbolic link stands there (code EEXIST), or what the
+                system says.
+        """
         ...
 
     def set_mode(self, path: str, mode: int) -> None:
@@ -106,6 +139,14 @@ class FilePort(Protocol):
 
     def is_empty(self, path: str) -> bool:
         """Say whether a directory holds nothing."""
+        ...
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Return the names in a directory, sorted.
+
+        Raises:
+            PortError: it holds more than `MAX_NAMES` (code EFBIG), or what the system says.
+        """
         ...
 
 
@@ -140,7 +181,7 @@ class BackupPort(Protocol):
         """Keep a copy of the regular file at the path and return its SHA-256.
 
         Raises:
-            PortError: it cannot be read or stored, or is larger than 64 MiB (code EFBIG).
+            PortError: it cannot be read or stored, or is larger than `MAX_CONTENT` (code EFBIG).
         """
         ...
 

@@ -87,10 +87,11 @@ def _line(module: Module, index: int, graph: order.Graph, positions: dict[int, i
 
 
 def _echo(module: Module) -> None:
-    click.echo(f"{module.name} ({module.file})")
+    click.echo(output.clean(f"{module.name} ({module.file})"))
     for line in lines(module):
         after = ", ".join(str(position) for position in line.needs)
-        click.echo(f"  {line.position}. {line.label}" + (f"  after {after}" if after else ""))
+        label = output.clean(line.label)
+        click.echo(f"  {line.position}. {label}" + (f"  after {after}" if after else ""))
 
 
 def _as_json(module: Module) -> Json:

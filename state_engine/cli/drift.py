@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from protocol.reports import DriftRecord, DriftStatus
-from state_engine.cli import local, render, sources
+from state_engine.cli import local, output, render, sources
 from state_engine.cli.plan import use_colour
 from state_engine.engine.drift import find_drift
 from state_engine.engine.progress import recovered
@@ -70,8 +70,7 @@ def _only(
 ) -> frozenset[ResourceKey]:
     loaded = sources.load(paths)
     if has_errors(loaded.problems):
-        for problem in loaded.problems:
-            click.echo(str(problem), err=True)
+        output.echo_problems(loaded.problems, err=True)
         context.exit(local.ERROR)
     names = {module.name for module in loaded.modules}
     keys = (applied.resource.key for applied in snapshot.applied)

@@ -116,9 +116,16 @@ def open_state(chosen: Options) -> StateDirectory:
 
 
 def open_ports(state: StateDirectory, cancelled: Callable[[], bool] = lambda: False) -> LinuxPorts:
-    """Return this host's ports, with what is remembered in the state directory."""
+    """Return this host's ports, with what is remembered in the state directory.
+
+    Whoever runs the command can read what it can read, so differences show him private files too.
+    """
     return LinuxPorts(
-        state.path, state.fingerprint_key(), cancelled=cancelled, cache=state.stat_cache()
+        state.path,
+        state.fingerprint_key(),
+        cancelled=cancelled,
+        cache=state.stat_cache(),
+        show_private=True,
     )
 
 

@@ -106,7 +106,9 @@ def run(arguments: list[str] | None = None, program: click.Group | None = None) 
         click.echo("interrupted", err=True)
         return 130
     except StandfastError as error:
-        click.echo(f"Error: {error}", err=True)
+        from state_engine.cli.output import clean
+
+        click.echo(f"Error: {clean(str(error))}", err=True)
         return 1
     return outcome if isinstance(outcome, int) else 0
 

@@ -35,7 +35,21 @@ def problems_json(problems: Sequence[Problem]) -> list[Json]:
 def echo_problems(problems: Sequence[Problem], *, err: bool = False) -> None:
     """Print problems one a line, `file:line:column: severity: message (hint)`."""
     for problem in problems:
-        click.echo(str(problem), err=err)
+        click.echo(clean(str(problem)), err=err)
+
+
+def clean(text: str) -> str:
+    """Return text in which control characters are spelled out: none may drive a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\t" else _spelled(character)
+        for character in text
+    )
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def count(number: int, noun: str) -> str:

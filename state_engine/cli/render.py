@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from protocol.reports import Action, ApplyResult, Change, PlanResult, ResourceDiff, ResourceResult
+from state_engine.cli.output import clean
 
 MARKS: dict[Action, str] = {
     "create": "+",
@@ -83,20 +84,6 @@ def applied(result: ApplyResult) -> str:
     parts = [f"{counts.pop(status, 0)} {status}" for status in always]
     parts += [f"{number} {status}" for status, number in sorted(counts.items())]
     return "\n".join((*lines, f"Apply {result.status}: {', '.join(parts)}."))
-
-
-def clean(text: str) -> str:
-    """Return text in which control characters are spelled out."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() or character == "\t" else _spelled(character)
-        for character in text
-    )
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def _change_lines(change: Change, *, colour: bool) -> list[str]:

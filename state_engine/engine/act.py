@@ -34,6 +34,9 @@ def act(prepared: Prepared, found: Look, settings: Settings, ledger: Ledger) -> 
     ledger.touched.add(prepared.key)
     outcome = Outcome()
     failure = _do(steps, ports, outcome) or _second_look(prepared, settings, ledger)
+    if failure is not None and not outcome.changed and found.item.action == "create":
+        # What stands there later will be somebody else's, not a file that we created.
+        ledger.forget(prepared.key)
     for phase, captured in outcome.captured.items():
         ledger.capture(prepared.key, phase, captured, settings.scrub)
     result = _result(found.item, "changed", failure, settings, ledger)
@@ -89,7 +92,7 @@ def _do(steps: tuple[Step, ...], ports: Ports, outcome: Outcome) -> str | None:
 
 def _second_look(prepared: Prepared, settings: Settings, ledger: Ledger) -> str | None:
     context = Context(applied=True, acted=True)
-    again = look(prepared, settings.ports, context)
+    again = look(prepared, settings.ports, context, ledger.held(prepared.key))
     if again.observation is not None and again.observation.captured is not None:
         ledger.capture(prepared.key, "check", again.observation.captured, settings.scrub)
     # An untrusted check cannot be asked; its steps all succeeded, and that has to do.
@@ -111,11 +114,13 @@ def _history(
         # It was gone: what stands there from now on is ours. (A kept original stays the original.)
         held = AppliedResource(prepared.resource, created=True)
     record = msgspec.structs.replace(held, resource=prepared.resource)
-    if record.created or record.pre_image is not None:
+    if found.item.action != "create" and (record.created or record.pre_image is not None):
         return record
     for step in steps:
         if isinstance(step, WriteFile):
             stat = ports.files.stat(step.path)
+            if stat is not None and found.item.action == "create":
+                raise PortError(f"{step.path} has appeared meanwhile; plan again", "EEXIST")
             if stat is not None:
                 return msgspec.structs.replace(
                     record,

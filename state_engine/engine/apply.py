@@ -17,7 +17,7 @@ from state_engine.engine.look import Glancer, bound, kinds_of, look, triggers_of
 from state_engine.engine.machine import machine_state
 from state_engine.engine.prepared import Prepared, memory_of
 from state_engine.engine.progress import ApplyOutcome, Report, Resume, ignore
-from state_engine.engine.removal import leaving, look_at_removal
+from state_engine.engine.removal import Removal, Standing, leaving, look_at_removal
 from state_engine.engine.scrub import Scrub, unchanged
 from state_engine.model import AppliedResource, ResolvedResource, Snapshot
 from state_engine.ports import Ports
@@ -63,7 +63,7 @@ def apply_plan(  # noqa: PLR0913 - one call is the whole interface of an apply
         status: OperationStatus = "failed"
     else:
         _desired(resources, settings, ledger)
-        _removals(removals, settings, ledger)
+        _removals(removals, Standing(resources, ports, memory), settings, ledger)
         status = _status(ledger)
     after = snapshot if error else ledger.snapshot(operation_id, resources, memory, status)
     items = tuple(ledger.items)
@@ -95,7 +95,8 @@ def _desired(resources: Sequence[ResolvedResource], settings: Settings, ledger: 
             ledger.cancelled = True
             ledger.add(prepared, result_for(prepared.converged, "skipped", CANCELLED))
         elif (cause := ledger.blocked(resource.depends_on)) is not None:
-            text = f"skipped: it depends on {cause.address}, which is not as desired"
+            what = f"{cause.kind} {cause.identity}"
+            text = f"skipped: it depends on {what}, which is not as desired"
             ledger.add(prepared, result_for(prepared.converged, "skipped", text))
         elif key not in ledger.resume.started and converged(prepared):
             ledger.add(prepared, result_for(prepared.converged, "unchanged"))
@@ -105,14 +106,15 @@ def _desired(resources: Sequence[ResolvedResource], settings: Settings, ledger: 
 
 def _consider(prepared: Prepared, settings: Settings, ledger: Ledger) -> None:
     kind, key = prepared.kind, prepared.key
-    begun = key in ledger.resume.started
-    if begun and kind is not None and not kind.idempotent:
+    if key in ledger.resume.started and kind is not None and not kind.idempotent:
         text = "interrupted: it was running when this host's agent ended, and is not run twice"
         ledger.add(prepared, result_for(prepared.converged, "interrupted", text))
         return
+    begun = ledger.begun(prepared.resource)
     triggers = triggers_of(prepared, ledger.changed, pending=key in ledger.pending)
     context = Context(kinds_of(triggers), applied=ledger.succeeded(key))
-    found = bound(look(prepared, settings.ports, context), prepared, settings.ports, triggers)
+    found = look(prepared, settings.ports, context, ledger.held(key))
+    found = bound(found, prepared, settings.ports, triggers)
     if found.observation is not None and found.observation.captured is not None:
         ledger.capture(key, "check", found.observation.captured, settings.scrub)
     if settings.cancelled():
@@ -136,7 +138,9 @@ def _consider(prepared: Prepared, settings: Settings, ledger: Ledger) -> None:
             act(prepared, found, settings, ledger)
 
 
-def _removals(removals: list[AppliedResource], settings: Settings, ledger: Ledger) -> None:
+def _removals(
+    removals: list[AppliedResource], standing: Standing, settings: Settings, ledger: Ledger
+) -> None:
     failed: list[AppliedResource] = []
     for applied in removals:
         prepared = settings.memory.get(applied.resource)
@@ -148,7 +152,8 @@ def _removals(removals: list[AppliedResource], settings: Settings, ledger: Ledge
             item = msgspec.structs.replace(prepared.converged, action="remove")
             ledger.add_removal(prepared, result_for(item, "skipped", CANCELLED))
         else:
-            _consider_removal(prepared, applied, failed, settings, ledger)
+            removal = look_at_removal(applied, settings.ports, settings.memory, standing)
+            _consider_removal(prepared, applied, removal, failed, settings, ledger)
         if prepared.key in ledger.bad:
             failed.append(applied)
 
@@ -156,17 +161,18 @@ def _removals(removals: list[AppliedResource], settings: Settings, ledger: Ledge
 def _consider_removal(
     prepared: Prepared,
     applied: AppliedResource,
+    removal: Removal,
     failed: list[AppliedResource],
     settings: Settings,
     ledger: Ledger,
 ) -> None:
-    removal = look_at_removal(applied, settings.ports, settings.memory)
     item, key = removal.item, prepared.key
     holder = next((left for left in failed if key in left.resource.depends_on), None)
-    begun = key in ledger.resume.started
+    begun = key in ledger.resume.removing
     idempotent = prepared.kind is None or prepared.kind.idempotent
     if holder is not None:
-        text = f"skipped: {holder.resource.key.address} depends on it and is still there"
+        left = holder.resource
+        text = f"skipped: {left.kind} {left.identity} depends on it and is still there"
         result = result_for(item, "skipped", text)
     elif begun and not idempotent:
         text = "interrupted: its undo was running when this host's agent ended"

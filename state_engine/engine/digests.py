@@ -1,7 +1,7 @@
 """The digests that a decision binds: the desired specification, and the state found before.
 
-A resource with sensitive fields gets a keyed digest: a plain one would let a reader of the plan
-try out guesses of a secret.
+A resource with sensitive fields (now, or when it was last applied) gets keyed digests: a plain one
+would let a reader of the plan try out guesses of a secret.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ _CONTEXT = "standfast/resource/v1"
 def desired_digest(resource: ResolvedResource, ports: Ports) -> str:
     """Return the digest of the whole desired specification."""
     value: Json = {"context": _CONTEXT, "kind": resource.kind, "spec": resource.spec}
-    return _digest(value, resource, ports)
+    return _digest(value, ports, keyed=bool(resource.sensitive))
 
 
 def removal_digest(applied: AppliedResource, ports: Ports) -> str:
-    """Return the digest of what a removal would do: it follows from what was applied."""
+    """Return the digest of what a removal would do: it follows from all that the record holds."""
     value: Json = {
         "context": _CONTEXT,
         "kind": applied.resource.kind,
         "remove": applied.resource.spec,
         "created": applied.created,
         "pre_image": applied.pre_image,
+        "pre_mode": applied.pre_mode,
+        "pre_uid": applied.pre_uid,
+        "pre_gid": applied.pre_gid,
     }
-    return _digest(value, applied.resource, ports)
+    return _digest(value, ports, keyed=bool(applied.resource.sensitive))
 
 
-def observed_digest(
-    observation: Observation | None, resource: ResolvedResource, ports: Ports
-) -> str:
+def observed_digest(observation: Observation | None, ports: Ports, *, keyed: bool) -> str:
     """Return the digest of what was found; nothing found has a digest too."""
     state = None if observation is None else observation.state()
-    return _digest({"context": _CONTEXT, "observed": state}, resource, ports)
+    return _digest({"context": _CONTEXT, "observed": state}, ports, keyed=keyed)
 
 
-def _digest(value: Json, resource: ResolvedResource, ports: Ports) -> str:
-    if resource.sensitive:
+def _digest(value: Json, ports: Ports, *, keyed: bool) -> str:
+    if keyed:
         return ports.fingerprint(canonical.encode(value))
     return canonical.digest(value)

@@ -25,7 +25,7 @@ def find_drift(
     and a script without a check cannot drift: neither is in the answer.
 
     Raises:
-        CancelledError: `cancelled` said so.
+        StoppedError: `cancelled` said so.
     """
     memory = memory_of(ports)
     ports.accounts.forget()
@@ -41,6 +41,8 @@ def find_drift(
         # As if it had just acted: triggers and "runs on every apply" are no drift.
         context = Context(applied=True, acted=True)
         seen = look(prepared, ports, context, verify=verify_content)
+        # A check that was cut short has said nothing.
+        cancel.check(cancelled)
         if seen.item.action not in {"none", "unknown"}:
             found.append(bound(seen, prepared, ports, ()).item)
     return tuple(found)

@@ -18,10 +18,16 @@ from protocol.reports import (
 from state_engine.engine.cancel import CancelCheck
 from state_engine.engine.prepared import Memory, Prepared
 from state_engine.engine.progress import GOOD, Finished, Report, Resume
-from state_engine.engine.removal import predecessors
+from state_engine.engine.removal import Held
 from state_engine.engine.scrub import Scrub, scrub_captured
 from state_engine.model import AppliedResource, ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import Ports
+
+# Characters of captured output in one apply. Each is at most six bytes of JSON, so 8 Mi characters
+# are 48 MiB of the 64 MiB that one result may have; streams after that keep only their end, and
+# 4 streams of 200 characters for each of 2,500 scripts are 12 MiB more.
+MAX_OUTPUT = 8 * 1_048_576
+SHORT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Ledger:
         self.results: list[ResourceResult] = []
         self.items: list[ResourceDiff] = []
         self.output: dict[str, ScriptOutput] = {}
+        self._output_size = 0
         # Resources that changed, with the name that dependants show; `touched` may have.
         self.changed: dict[ResourceKey, str] = {}
         self.touched: set[ResourceKey] = set()
@@ -74,21 +81,25 @@ class Ledger:
         self.cancelled = False
         self._status: dict[ResourceKey, ResultStatus] = {}
         self._applied: dict[ResourceKey, AppliedResource] = dict(resume.applied)
-        self._held = {applied.resource.key: applied for applied in snapshot.applied}
-        self._by_claim = predecessors(snapshot)
+        self._held = Held(snapshot)
 
     def held(self, key: ResourceKey) -> AppliedResource | None:
         """Return the record that a resource goes on from, under its own or another module's key."""
-        return (
-            self.resume.applied.get(key)
-            or self._held.get(key)
-            or self._by_claim.get((key.kind, key.identity))
-        )
+        return self.resume.applied.get(key) or self._held.get(key)
 
     def succeeded(self, key: ResourceKey) -> bool:
         """Say whether an earlier apply left the resource as desired."""
-        applied = self._held.get(key)
-        return applied is not None and not applied.incomplete
+        return self._held.succeeded(key)
+
+    def begun(self, resource: ResolvedResource) -> bool:
+        """Say whether the interrupted call had begun with this very resource.
+
+        Only then may it go on without its state before being approved once more: what a key stands
+        for can have changed meanwhile (a tag, a fact), and that was never approved.
+        """
+        record = self.resume.applied.get(resource.key)
+        same = record is not None and record.resource.spec == resource.spec
+        return same and resource.key in self.resume.started - self.resume.removing
 
     def blocked(self, depends_on: tuple[ResourceKey, ...]) -> ResourceKey | None:
         """Return the first dependency that is not as desired."""
@@ -120,15 +131,22 @@ class Ledger:
         """Record what the next snapshot holds of a resource."""
         self._applied[key] = applied
 
+    def forget(self, key: ResourceKey) -> None:
+        """Take back what `keep` recorded: nothing of it came to be."""
+        self._applied.pop(key, None)
+
     def finished(self, prepared: Prepared) -> Finished:
         """Return the progress message for the result that was added last."""
         applied = self._record(prepared)
         return Finished(prepared.key, self.results[-1], applied)
 
     def capture(self, key: ResourceKey, phase: str, captured: CapturedStream, scrub: Scrub) -> None:
-        """Keep one phase of a script's output, scrubbed."""
+        """Keep one phase of a script's output, scrubbed, as far as there is room for it."""
         output = self.output.get(key.address, ScriptOutput())
         clean = scrub_captured(captured, scrub)
+        self._output_size += len(clean.stdout) + len(clean.stderr)
+        if self._output_size > MAX_OUTPUT:
+            clean = _shortened(clean)
         self.output[key.address] = msgspec.structs.replace(output, **{phase: clean})
 
     def snapshot(
@@ -164,7 +182,7 @@ class Ledger:
 
     def _record(self, prepared: Prepared) -> AppliedResource | None:
         key = prepared.key
-        held = self._held.get(key)
+        held = self._held.exactly(key)
         record = self._applied.get(key)
         if self._status.get(key) in GOOD:
             if record is not None:
@@ -194,6 +212,12 @@ class Ledger:
             if key in self.pending or sources & (self.touched | self.changed.keys()):
                 pending.append(key)
         return tuple(pending)
+
+
+def _shortened(captured: CapturedStream) -> CapturedStream:
+    stdout, stderr = captured.stdout[-SHORT:], captured.stderr[-SHORT:]
+    cut = captured.truncated or (stdout, stderr) != (captured.stdout, captured.stderr)
+    return msgspec.structs.replace(captured, stdout=stdout, stderr=stderr, truncated=cut)
 
 
 def _complete(record: AppliedResource) -> AppliedResource:

@@ -5,14 +5,14 @@ A kind's errors become items; nothing here decides whether the item may be acted
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from protocol.reports import Change, ResourceDiff, Trigger, TriggerKind, item_digest
 from state_engine.engine.digests import observed_digest
 from state_engine.engine.prepared import Prepared
-from state_engine.model import ResourceKey
+from state_engine.model import AppliedResource, ResourceKey
 from state_engine.ports import PortError, Ports
 from state_engine.resources.accounts import gid_of, uid_of
 from state_engine.resources.contract import Context, Difference, Observation
@@ -28,6 +28,7 @@ class Look:
     item: ResourceDiff
     difference: Difference
     observation: Observation | None = None
+    keyed: bool = False
 
 
 class Glancer:
@@ -84,20 +85,37 @@ class Glancer:
             return found
 
 
-def look(prepared: Prepared, ports: Ports, context: Context, *, verify: bool = False) -> Look:
-    """Observe and compare one resource; the item has no triggers and no digests yet."""
+def look(
+    prepared: Prepared,
+    ports: Ports,
+    context: Context,
+    held: AppliedResource | None = None,
+    *,
+    verify: bool = False,
+) -> Look:
+    """Observe and compare one resource; the item has no triggers and no digests yet.
+
+    `held` is what an earlier apply left: what was sensitive then is hidden now, for it may still
+    stand on the host.
+    """
     resource, kind = prepared.resource, prepared.kind
+    hidden = resource.sensitive
+    if held is not None and held.resource.sensitive:
+        hidden = (*hidden, *held.resource.sensitive)
+    elif held is not None:
+        context = msgspec.structs.replace(context, left=held.resource.spec)
     if kind is None:
         return _refused(prepared, f"`{resource.kind}` is not a kind of resource that is known here")
     if prepared.runs_code and not resource.trusted:
         difference = Difference("unknown", message=UNSIGNED)
-        return Look(_item(prepared, difference), difference)
+        return Look(_item(prepared, difference, hidden), difference)
     try:
         observation = kind.observe(resource.spec, ports, verify=verify)
     except (PortError, msgspec.ValidationError) as error:
         return _refused(prepared, str(error))
     difference = kind.compare(resource.spec, observation, context)
-    return Look(_item(prepared, difference), difference, observation)
+    item = _item(prepared, difference, hidden)
+    return Look(item, difference, observation, keyed=bool(hidden))
 
 
 def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger, ...]) -> Look:
@@ -108,10 +126,10 @@ def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger
         found.item,
         triggers=triggers,
         desired=prepared.desired(ports),
-        observed=observed_digest(found.observation, prepared.resource, ports),
+        observed=observed_digest(found.observation, ports, keyed=found.keyed),
     )
     item = msgspec.structs.replace(item, digest=item_digest(item))
-    return Look(item, found.difference, found.observation)
+    return replace(found, item=item)
 
 
 def triggers_of(
@@ -150,15 +168,15 @@ def masked(changes: tuple[Change, ...], sensitive: tuple[str, ...]) -> tuple[Cha
 
 def _refused(prepared: Prepared, message: str) -> Look:
     difference = Difference("error", message=message)
-    return Look(_item(prepared, difference), difference)
+    return Look(_item(prepared, difference, ()), difference)
 
 
-def _item(prepared: Prepared, difference: Difference) -> ResourceDiff:
+def _item(prepared: Prepared, difference: Difference, hidden: tuple[str, ...]) -> ResourceDiff:
     if difference.action == "none" and difference.message is None:
         return prepared.converged
     return msgspec.structs.replace(
         prepared.converged,
         action=difference.action,
-        changes=masked(difference.changes, prepared.resource.sensitive),
+        changes=masked(difference.changes, hidden),
         message=difference.message,
     )

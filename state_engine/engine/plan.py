@@ -9,7 +9,7 @@ from protocol.reports import PlanResult, PlanSummary, ResourceDiff, plan_digest
 from state_engine.engine import cancel
 from state_engine.engine.look import Glancer, bound, kinds_of, look, triggers_of
 from state_engine.engine.prepared import Memory, memory_of
-from state_engine.engine.removal import leaving, look_at_removal
+from state_engine.engine.removal import Held, Standing, leaving, look_at_removal
 from state_engine.model import ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import Ports
 from state_engine.resources.contract import Context
@@ -32,16 +32,17 @@ def make_plan(
     an unchanged lstat. Commands of a module run only if the resource is trusted.
 
     Raises:
-        CancelledError: `cancelled` said so.
+        StoppedError: `cancelled` said so.
     """
     memory = memory_of(ports)
     ports.accounts.forget()
     items = _desired_items(
         resources, snapshot, ports, memory, verify=verify_content, cancelled=cancelled
     )
+    standing = Standing(resources, ports, memory)
     for applied in leaving(resources, snapshot, memory):
         cancel.check(cancelled)
-        items.append(look_at_removal(applied, ports, memory).item)
+        items.append(look_at_removal(applied, ports, memory, standing).item)
     memory.prune(
         [*resources, *(applied.resource for applied in snapshot.applied)],
         len(resources) + len(snapshot.applied),
@@ -79,7 +80,7 @@ def _desired_items(
     converged = Glancer(ports).converged
     get = memory.get
     pending = frozenset(snapshot.pending)
-    known: set[ResourceKey] | None = None
+    known: Held | None = None
     changing: dict[ResourceKey, str] = {}
     items: list[ResourceDiff] = []
     for resource in resources:
@@ -90,17 +91,15 @@ def _desired_items(
             items.append(prepared.converged)
             continue
         if known is None:
-            known = succeeded(snapshot)
-        triggers = triggers_of(prepared, changing, pending=prepared.key in pending)
-        context = Context(kinds_of(triggers), applied=prepared.key in known)
-        found = look(prepared, ports, context, verify=verify)
+            known = Held(snapshot)
+        key = prepared.key
+        triggers = triggers_of(prepared, changing, pending=key in pending)
+        context = Context(kinds_of(triggers), applied=known.succeeded(key))
+        found = look(prepared, ports, context, known.get(key), verify=verify)
+        # A check that was cut short has said nothing.
+        cancel.check(cancelled)
         found = bound(found, prepared, ports, triggers)
         if found.item.action in CHANGING:
-            changing[prepared.key] = resource.id or resource.identity
+            changing[key] = resource.id or resource.identity
         items.append(found.item)
     return items
-
-
-def succeeded(snapshot: Snapshot) -> set[ResourceKey]:
-    """Return the keys that an apply left as desired."""
-    return {applied.resource.key for applied in snapshot.applied if not applied.incomplete}

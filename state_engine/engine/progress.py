@@ -41,12 +41,16 @@ Report = Callable[[Progress], None]
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """How far an apply had come: the messages of `Progress`, folded by `fold`."""
+    """How far an apply had come: the messages of `Progress`, folded by `fold`.
+
+    `removing` are those of `started` that began to go away.
+    """
 
     finished: dict[ResourceKey, ResourceResult] = {}
     started: frozenset[ResourceKey] = frozenset()
     applied: dict[ResourceKey, AppliedResource] = {}
     dropped: frozenset[ResourceKey] = frozenset()
+    removing: frozenset[ResourceKey] = frozenset()
 
 
 class ApplyOutcome(msgspec.Struct, frozen=True):
@@ -65,12 +69,15 @@ def fold(messages: Sequence[Progress]) -> Resume:
     """Return how far an apply had come, from what it reported, in order."""
     finished: dict[ResourceKey, ResourceResult] = {}
     started: set[ResourceKey] = set()
+    removing: set[ResourceKey] = set()
     applied: dict[ResourceKey, AppliedResource] = {}
     dropped: set[ResourceKey] = set()
     for message in messages:
         match message:
             case Started():
                 started.add(message.key)
+                if message.removal:
+                    removing.add(message.key)
                 # A second start is a resumed one, whose first look was already half done.
                 applied.setdefault(message.key, message.applied)
             case Finished():
@@ -80,7 +87,7 @@ def fold(messages: Sequence[Progress]) -> Resume:
                     dropped.add(message.key)
                 else:
                     applied[message.key] = message.applied
-    return Resume(finished, frozenset(started), applied, frozenset(dropped))
+    return Resume(finished, frozenset(started), applied, frozenset(dropped), frozenset(removing))
 
 
 def recovered(

@@ -18,6 +18,72 @@ from state_engine.resources.contract import Undo
 Claim = tuple[str, str]
 
 
+class Held:
+    """What a snapshot holds, by key; else by kind and identity: history passes on with a claim."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._by_key = {applied.resource.key: applied for applied in snapshot.applied}
+        self._by_claim = {_claim(applied.resource.key): applied for applied in snapshot.applied}
+
+    def exactly(self, key: ResourceKey) -> AppliedResource | None:
+        """Return the record under this very key."""
+        return self._by_key.get(key)
+
+    def get(self, key: ResourceKey) -> AppliedResource | None:
+        """Return the record that a resource goes on from, under its own or another module's key."""
+        return self._by_key.get(key) or self._by_claim.get(_claim(key))
+
+    def succeeded(self, key: ResourceKey) -> bool:
+        """Say whether an earlier apply left the resource as desired."""
+        applied = self._by_key.get(key)
+        return applied is not None and not applied.incomplete
+
+
+class Standing:
+    """The objects that desired resources stand for, by what they are and not by their names.
+
+    Looked at once, when the first removal asks.
+    """
+
+    def __init__(self, resources: Sequence[ResolvedResource], ports: Ports, memory: Memory) -> None:
+        self._resources = resources
+        self._ports = ports
+        self._memory = memory
+        self._found: dict[tuple[int, int], str] | None = None
+
+    def same_as(self, applied: AppliedResource) -> str | None:
+        """Return the desired path that names the same object as a resource that is to go."""
+        for path in self._paths(applied.resource):
+            # One that only looks at a file (for a line in it) does not take the file away.
+            if path != applied.resource.identity:
+                continue
+            number = self._number(path)
+            if number is not None:
+                return self._all().get(number)
+        return None
+
+    def _all(self) -> dict[tuple[int, int], str]:
+        if self._found is None:
+            self._found = {
+                number: path
+                for resource in self._resources
+                for path in self._paths(resource)
+                if (number := self._number(path)) is not None
+            }
+        return self._found
+
+    def _paths(self, resource: ResolvedResource) -> tuple[str, ...]:
+        kind = self._memory.get(resource).kind
+        return () if kind is None else kind.watches(resource.spec)
+
+    def _number(self, path: str) -> tuple[int, int] | None:
+        try:
+            found = self._ports.files.stat(path)
+        except PortError:
+            return None
+        return None if found is None else (found.device, found.inode)
+
+
 @dataclass(frozen=True, slots=True)
 class Removal:
     """One removal: its plan item and what to do."""
@@ -48,12 +114,9 @@ def leaving(
     return [applied for applied in gone if _claim(applied.resource.key) not in claims]
 
 
-def predecessors(snapshot: Snapshot) -> dict[Claim, AppliedResource]:
-    """Return what was applied by kind and identity: its history passes on when it changes hands."""
-    return {_claim(applied.resource.key): applied for applied in snapshot.applied}
-
-
-def look_at_removal(applied: AppliedResource, ports: Ports, memory: Memory) -> Removal:
+def look_at_removal(
+    applied: AppliedResource, ports: Ports, memory: Memory, standing: Standing
+) -> Removal:
     """Return the plan item of a removal and what it would do; runs no code of the module."""
     prepared = memory.get(applied.resource)
     resource, kind = prepared.resource, prepared.kind
@@ -67,6 +130,8 @@ def look_at_removal(applied: AppliedResource, ports: Ports, memory: Memory) -> R
                 None if prepared.runs_code else kind.observe(resource.spec, ports, verify=False)
             )
             undo = kind.undo(resource.spec, observation, applied)
+            if undo.steps and (path := standing.same_as(applied)) is not None:
+                undo = Undo(message=f"kept: it is the same as {path}, which is desired")
         except (PortError, msgspec.ValidationError) as error:
             refused = msgspec.structs.replace(item, action="error", message=f"remove: {error}")
             return Removal(refused, Undo())
@@ -75,7 +140,7 @@ def look_at_removal(applied: AppliedResource, ports: Ports, memory: Memory) -> R
         changes=masked(undo.changes, resource.sensitive),
         message=undo.message,
         desired=removal_digest(applied, ports),
-        observed=observed_digest(observation, resource, ports),
+        observed=observed_digest(observation, ports, keyed=bool(resource.sensitive)),
     )
     return Removal(msgspec.structs.replace(item, digest=item_digest(item)), undo)
 

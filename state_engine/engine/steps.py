@@ -8,7 +8,9 @@ from protocol.reports import CapturedStream
 from state_engine.ports import PortError, Ports
 from state_engine.resources.accounts import gid_of, uid_of
 from state_engine.resources.contract import (
+    EditFile,
     MakeDirectory,
+    MakeSymlink,
     RemoveDirectory,
     RemoveFile,
     RestoreFile,
@@ -44,6 +46,11 @@ def _one(step: Step, ports: Ports, outcome: Outcome) -> None:
     match step:
         case WriteFile():
             _write(step, ports)
+        case EditFile():
+            _edit(step, ports)
+        case MakeSymlink():
+            uid, gid = _owner(step.owner, ports), _group(step.group, ports)
+            ports.files.make_symlink(step.path, step.target, uid, gid)
         case RestoreFile():
             _restore(step, ports)
         case MakeDirectory():
@@ -68,7 +75,15 @@ def _one(step: Step, ports: Ports, outcome: Outcome) -> None:
     outcome.changed = True
 
 
-def _write(step: WriteFile, ports: Ports) -> None:
+def _edit(step: EditFile, ports: Ports) -> None:
+    found = ports.files.stat(step.path)
+    digest = None if found is None else ports.files.digest(step.path, verify=True)
+    if digest != step.expected:
+        raise PortError(f"{step.path} was changed meanwhile; plan again")
+    _write(step, ports)
+
+
+def _write(step: WriteFile | EditFile, ports: Ports) -> None:
     existing = ports.files.stat(step.path)
     mode, uid, gid = DEFAULT_FILE_MODE, -1, -1
     if existing is not None:
@@ -96,11 +111,9 @@ def _restore(step: RestoreFile, ports: Ports) -> None:
 def _set_attributes(step: SetAttributes, ports: Ports) -> None:
     if step.owner is not None or step.group is not None:
         uid, gid = _owner(step.owner, ports), _group(step.group, ports)
-        before = ports.files.stat(step.path)
+        # This clears set-uid and set-gid, and only a mode that the module names brings them back:
+        # else `owner: root` would turn a user's own set-uid program into root's.
         ports.files.set_owner(step.path, uid, gid)
-        if step.mode is None and before is not None:
-            # chown clears set-uid and set-gid; a mode that is not managed stays as it was.
-            ports.files.set_mode(step.path, before.mode)
     if step.mode is not None:
         ports.files.set_mode(step.path, step.mode)
 

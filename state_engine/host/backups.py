@@ -8,16 +8,13 @@ from pathlib import Path
 
 from state_engine.host import walk
 from state_engine.host.files import LinuxFiles
-from state_engine.ports import PortError
-
-# A copy is held in memory on its way in and out; what is larger is not configuration.
-MAX_COPY = 64 * 1_048_576
+from state_engine.ports import MAX_CONTENT, PortError
 
 
 class LinuxBackups:
     """Copies below a directory that only we can read."""
 
-    def __init__(self, directory: Path, files: LinuxFiles, limit: int = MAX_COPY) -> None:
+    def __init__(self, directory: Path, files: LinuxFiles, limit: int = MAX_CONTENT) -> None:
         self._limit = limit
         self._directory = directory
         self._files = files
@@ -26,7 +23,7 @@ class LinuxBackups:
         """Keep a copy of the regular file at the path and return its SHA-256.
 
         Raises:
-            PortError: it cannot be read or stored, or is larger than 64 MiB (code EFBIG).
+            PortError: it cannot be read or stored, or is larger than `MAX_CONTENT` (code EFBIG).
         """
         data = self._files.read(path, self._limit + 1)
         if len(data) > self._limit:

@@ -12,19 +12,24 @@ from pathlib import Path
 
 from state_engine.host import clock, walk
 from state_engine.host.stat_cache import StatCache
-from state_engine.ports import FileType, PortError, Stat
+from state_engine.ports import MAX_CONTENT, MAX_NAMES, FileType, PortError, Stat
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1_048_576
 _KINDS: dict[FileType, int] = {"file": st.S_IFREG, "directory": st.S_IFDIR}
 
 
 class LinuxFiles:
-    """Files and directories of this host."""
+    """Files and directories of this host.
 
-    def __init__(self, cache: StatCache | None = None) -> None:
+    `show_private`: what is read to be shown goes to nobody but the user we run as.
+    """
+
+    def __init__(self, cache: StatCache | None = None, *, show_private: bool = False) -> None:
+        self._show_private = show_private
         self.cache = StatCache() if cache is None else cache
         self._find = self.cache.find
         self._euid = os.geteuid()
@@ -72,15 +77,21 @@ class LinuxFiles:
 
     def digest(self, path: str, *, verify: bool = False) -> str:
         """Return the SHA-256 of a regular file; from the stat cache if allowed and unchanged."""
-        with _opened(path) as (handle, before):
+        with _opened(path) as (handle, before, _):
+            if before.st_size > MAX_CONTENT:
+                raise _too_large(path)
             if not verify and (known := self.cache.find(path, before)) is not None:
                 return known
             # Read the clock first: a write during the reading then counts as too recent.
             now_ns = clock.file_clock_ns()
             sha = hashlib.sha256()
+            size = 0
             with _told("read", path):
                 while chunk := os.read(handle, _CHUNK):
                     sha.update(chunk)
+                    size += len(chunk)
+                    if size > MAX_CONTENT:  # it grows while it is read, perhaps for ever
+                        raise _too_large(path)
                 after = os.fstat(handle)
             digest = sha.hexdigest()
             if after.st_ctime_ns == before.st_ctime_ns and after.st_size == before.st_size:
@@ -89,12 +100,14 @@ class LinuxFiles:
 
     def read(self, path: str, limit: int) -> bytes:
         """Return up to `limit` bytes of a regular file."""
-        with _opened(path) as (handle, _), _told("read", path):
-            parts: list[bytes] = []
-            while limit > 0 and (chunk := os.read(handle, min(limit, _CHUNK))):
-                parts.append(chunk)
-                limit -= len(chunk)
-            return b"".join(parts)
+        with _opened(path) as (handle, _, _), _told("read", path):
+            return _up_to(handle, limit)
+
+    def read_public(self, path: str, limit: int) -> bytes | None:
+        """Return up to `limit` bytes of a regular file if every user could read them, else None."""
+        with _opened(path) as (handle, found, place), _told("read", path):
+            public = place.public and found.st_mode & st.S_IROTH
+            return _up_to(handle, limit) if public or self._show_private else None
 
     def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
         """Replace the file atomically: temporary sibling, fsync, rename, fsync of the directory.
@@ -122,9 +135,10 @@ class LinuxFiles:
         with walk.parent_of(path) as (parent, name), _told("make directory", path):
             os.mkdir(name, 0o700, dir_fd=parent)
             try:
-                with _handle(parent, name) as handle:
-                    _own(handle, uid, gid)
-                    _chmod(handle, mode)
+                with _closing(os.open(name, _LIST, dir_fd=parent)) as handle:
+                    self._refuse_unless_new(handle, path)
+                    os.fchown(handle, uid, gid)
+                    os.fchmod(handle, mode)
             except BaseException:
                 with suppress(OSError):
                     os.rmdir(name, dir_fd=parent)
@@ -154,11 +168,32 @@ class LinuxFiles:
 
     def is_empty(self, path: str) -> bool:
         """Say whether a directory holds nothing."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         with walk.parent_of(path) as (parent, name), _told("list", path):
-            handle = os.open(name, flags, dir_fd=parent)
-            with _closing(handle), os.scandir(handle) as entries:
-                return next(entries, None) is None
+            handle = os.open(name, _LIST, dir_fd=parent)
+            with _closing(handle):
+                return _holds_nothing(handle)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Return the names in a directory, sorted."""
+        found: list[str] = []
+        with walk.parent_of(path) as (parent, name), _told("list", path):
+            with (
+                _closing(os.open(name, _LIST, dir_fd=parent)) as handle,
+                os.scandir(handle) as entries,
+            ):
+                for entry in entries:
+                    found.append(entry.name)
+                    if len(found) > MAX_NAMES:
+                        raise PortError(f"{path} holds more than {MAX_NAMES} names", "EFBIG")
+        return tuple(sorted(found))
+
+    def _refuse_unless_new(self, handle: int, path: str) -> None:
+        # Whoever can write to the parent may have put another directory in the new one's place. An
+        # empty one of our own that nobody else can enter is as good as the one that we made.
+        found = os.fstat(handle)
+        private = found.st_uid == self._euid and not found.st_mode & 0o077
+        if not (private and _holds_nothing(handle)):
+            raise PortError(f"{path} changed meanwhile: it is not the directory just made", "EBUSY")
 
 
 @contextmanager
@@ -178,23 +213,34 @@ def _closing(handle: int) -> Generator[int, None, None]:
 
 
 @contextmanager
-def _opened(path: str) -> Generator[tuple[int, os.stat_result], None, None]:
+def _opened(path: str) -> Generator[tuple[int, os.stat_result, walk.Place], None, None]:
     """Open a regular file for reading; a pipe or device in its place is refused unopened."""
-    with walk.parent_of(path) as (parent, name):
+    with walk.place_of(path) as place:
         with _told("open", path):
-            _refuse_unless_file(parent, name, path, must_exist=True)
-            handle = os.open(name, _READ, dir_fd=parent)
+            _refuse_unless_file(place.handle, place.name, path, must_exist=True)
+            handle = os.open(place.name, _READ, dir_fd=place.handle)
         with _closing(handle):
             found = os.fstat(handle)
             if not st.S_ISREG(found.st_mode):
                 raise PortError(f"{path} is not a regular file", "EINVAL")
-            yield handle, found
+            yield handle, found, place
 
 
-@contextmanager
-def _handle(parent: int, name: str) -> Generator[int, None, None]:
-    with _closing(os.open(name, _HANDLE, dir_fd=parent)) as handle:
-        yield handle
+def _up_to(handle: int, limit: int) -> bytes:
+    parts: list[bytes] = []
+    while limit > 0 and (chunk := os.read(handle, min(limit, _CHUNK))):
+        parts.append(chunk)
+        limit -= len(chunk)
+    return b"".join(parts)
+
+
+def _holds_nothing(handle: int) -> bool:
+    with os.scandir(handle) as entries:
+        return next(entries, None) is None
+
+
+def _too_large(path: str) -> PortError:
+    return PortError(f"{path} is larger than {MAX_CONTENT} bytes", "EFBIG")
 
 
 @contextmanager
@@ -204,17 +250,19 @@ def _attributes_of(path: str) -> Generator[int, None, None]:
     A user who may write to the directory could have put a hard link to somebody else's file there.
     """
     with (
-        walk.parent_of(path) as (parent, name),
+        walk.place_of(path) as place,
         _told("change", path),
-        _handle(parent, name) as handle,
+        _closing(os.open(place.name, _HANDLE, dir_fd=place.handle)) as handle,
     ):
         found = os.fstat(handle)
         if not st.S_ISREG(found.st_mode) and not st.S_ISDIR(found.st_mode):
             raise PortError(f"{path} is neither a file nor a directory", "EINVAL")
         linked = st.S_ISREG(found.st_mode) and found.st_nlink > 1
-        if linked and not walk.trusted_directory(parent):
+        if linked and not place.trusted:
             raise PortError(
-                f"{path} has hard links and others can write to its directory", "EMLINK"
+                f"{path} has hard links and others can write to its directory or above it;"
+                " remove the other links",
+                "EMLINK",
             )
         yield handle
 

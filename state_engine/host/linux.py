@@ -19,7 +19,8 @@ class LinuxPorts:
     """Everything that the engine may touch on this host.
 
     `state_directory` holds the kept copies (`backups/`). `fingerprint_key` is 32 secret bytes that
-    never leave the host. `cancelled` is asked while a program runs.
+    never leave the host. `cancelled` is asked while a program runs. `show_private` lets differences
+    quote files that not every user may read: for a program whose output stays with its own user.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class LinuxPorts:
         clock: Callable[[], float] = host_clock.now,
         cancelled: Callable[[], bool] = lambda: False,
         cache: StatCache | None = None,
+        show_private: bool = False,
     ) -> None:
-        self.files = LinuxFiles(cache)
+        self.files = LinuxFiles(cache, show_private=show_private)
         self.accounts = LinuxAccounts()
         self.programs = LinuxPrograms(cancelled)
         self.backups = LinuxBackups(state_directory / "backups", self.files)

@@ -17,7 +17,7 @@ from typing import IO
 from protocol.reports import CapturedStream
 from state_engine.host import clock, walk
 from state_engine.host.capture import Kept
-from state_engine.ports import PortError, ProgramCall
+from state_engine.ports import ProgramCall
 
 EXIT_TIMEOUT = 124
 EXIT_CANCELLED = 143
@@ -57,7 +57,11 @@ class LinuxPrograms:
         finally:
             if script is not None:
                 os.close(script)
-        run = _Run(process, call, self._cancelled, self._grace)
+        try:
+            run = _Run(process, call, self._cancelled, self._grace)
+        except OSError as error:  # no handle is left to watch it with: it must not run unwatched
+            _end(process)
+            raise walk.refusal(error, "watch", argv[0]) from error
         try:
             return run.to_the_end()
         finally:
@@ -121,15 +125,9 @@ class _Run:
         )
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._signal(signal.SIGKILL)
-            self._process.wait()
         self._selector.close()
         os.close(self._pid_handle)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        _end(self._process)
 
     def _exit(self, code: int) -> int:
         if self._reason is not None:
@@ -184,9 +182,23 @@ class _Run:
             stream.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        # The group has the number of its leader, which is ours until it is waited for.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        _signal_group(self._process, number)
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # The group has the number of its leader, which is ours until it is waited for.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
 
 
 def _start(argv: list[str], script: int | None) -> subprocess.Popen[bytes]:
@@ -215,12 +227,14 @@ def _environment() -> dict[str, str]:
 
 def _private_file(body: bytes) -> int:
     """Return a handle on a file that has no name and holds the body."""
-    handle = os.memfd_create("standfast-script", os.MFD_CLOEXEC)
+    handle = -1
     try:
+        handle = os.memfd_create("standfast-script", os.MFD_CLOEXEC)
         rest = memoryview(body)
         while rest:
             rest = rest[os.write(handle, rest) :]
     except OSError as error:
-        os.close(handle)
-        raise PortError(f"cannot store a script body: {error.strerror}") from error
+        if handle >= 0:
+            os.close(handle)
+        raise walk.refusal(error, "store", "a script's body") from error
     return handle

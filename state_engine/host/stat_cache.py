@@ -3,6 +3,10 @@
 As in git's index there is one trap: a file changed within the same tick of the file system's clock
 as it was read shows no difference later. So a digest is only remembered once the file's last change
 lies clearly before the moment of reading.
+
+What it cannot see: someone who may write to the file and has mapped it into memory before the
+reading can change it afterwards without moving its times; and a file system whose server's clock is
+behind ours can hide a change within that lag. A look with `verify_content` reads all: the cure.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -57,7 +58,7 @@ class StateDirectory:
         Raises:
             StateDirectoryError: another one is running.
         """
-        with (self.path / "lock").open("ab") as file:
+        with self._append("lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -121,12 +122,24 @@ class StateDirectory:
     @contextmanager
     def journalling(self) -> Generator[Journal, None, None]:
         """Hold the journal open for an apply."""
-        with (self.path / "journal.jsonl").open("ab", buffering=0) as file:
+        with self._append("journal.jsonl") as file:
             yield Journal(file.fileno())
 
     def clear_journal(self) -> None:
         """Drop the journal, once the snapshot holds what it said."""
         (self.path / "journal.jsonl").unlink(missing_ok=True)
+
+    def _append(self, name: str) -> FileIO:
+        # Ours alone, whatever our umask: the journal holds contents, and a lock can be held by
+        # whoever can open it.
+        try:
+            return FileIO(
+                self.path / name, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)
+            )
+        except OSError as error:
+            raise StateDirectoryError(
+                f"cannot open {self.path / name}: {error.strerror}"
+            ) from error
 
     def _write(self, name: str, data: bytes) -> None:
         self._files.write(str(self.path / name), data, 0o600, -1, -1)

@@ -3,8 +3,11 @@
 The rule. Every component is opened below the handle of the one before, never following a link.
 A symbolic link on the way is followed by hand only if nobody but root or ourselves could have put
 it there: the link belongs to root or to our effective user, AND the directory that holds it belongs
-to one of them and is writable by nobody else (no group or other write bit). Any other link refuses
-the walk. Real directories of other users are walked: they can only lead to real directories.
+to one of them and is writable by nobody else (no group or other write bit), AND the way to that
+directory is held: each directory above belongs to one of them, and is writable by nobody else or
+sticky (whoever can write above a directory can move it, with the link in it, to where he likes).
+Any other link refuses the walk. Real directories of other users are walked: they can only lead to
+real directories.
 """
 
 from __future__ import annotations
@@ -45,20 +48,34 @@ def split(path: str) -> tuple[list[str], str]:
 
 
 @contextmanager
-def parent_of(path: str) -> Generator[tuple[int, str], None, None]:
-    """Hold the directory that contains the path open; gives its handle and the last name.
+def place_of(path: str) -> Generator[Place, None, None]:
+    """Hold the directory that contains the path open, with what its way says about it.
 
     Raises:
         PortError: a link that someone else may have planted (code ELOOP); no such directory
             (ENOENT, ENOTDIR); or what else the system says.
     """
     above, name = split(path)
-    place = _Place()
+    try:
+        place = Place(name)
+    except OSError as error:
+        raise refusal(error, "walk to", path) from error
     try:
         place.descend(above, path)
-        yield place.handle, name
+        yield place
     finally:
         os.close(place.handle)
+
+
+@contextmanager
+def parent_of(path: str) -> Generator[tuple[int, str], None, None]:
+    """Hold the directory that contains the path open; gives its handle and the last name.
+
+    Raises:
+        PortError: as `place_of`.
+    """
+    with place_of(path) as place:
+        yield place.handle, place.name
 
 
 def sync_directory(handle: int) -> None:
@@ -71,18 +88,27 @@ def sync_directory(handle: int) -> None:
         os.close(readable)
 
 
-def trusted_directory(handle: int) -> bool:
-    """Say whether only root or ourselves can change what the open directory holds."""
-    return _ours_alone(os.fstat(handle))
+class Place:
+    """The directory that a walk has come to; whoever made it closes the handle.
 
+    `public`: every user may search each directory on the way. `trusted`: only root or ourselves can
+    change what the directory holds, or put another one in its place.
+    """
 
-class _Place:
-    """The directory that a walk has come to; whoever made it closes the handle."""
-
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.handle = os.open("/", _DIRECTORY)
+        self.public = True
+        self.trusted = False
+        self._held = True
+        self._arrived()
 
     def descend(self, names: list[str], path: str) -> None:
+        """Walk on; `path` is what the messages name.
+
+        Raises:
+            PortError: as `place_of`.
+        """
         waiting = list(reversed(names))
         links = 0
         while waiting:
@@ -90,26 +116,57 @@ class _Place:
             if name in {"", "."}:
                 continue
             try:
-                following = _open_component(self.handle, name)
+                target = self._enter(name, path)
             except OSError as error:
                 raise refusal(error, "walk to", path) from error
-            if following is not None:
-                self._go(following)
+            if target is None:
                 continue
             links += 1
             if links > MAX_LINKS:
                 raise PortError(f"cannot walk to {path}: too many symbolic links", "ELOOP")
-            try:
-                target = _trusted_target(self.handle, name, path)
-            except OSError as error:
-                raise refusal(error, "walk to", path) from error
             waiting.extend(reversed(target.split("/")))
-            if target.startswith("/"):
-                self._go(os.open("/", _DIRECTORY))
+
+    def _enter(self, name: str, path: str) -> str | None:
+        """Go into a directory; return where a link leads instead, having gone to its start."""
+        following = _open_component(self.handle, name)
+        if following is not None:
+            self._go(following)
+            return None
+        target = self._trusted_target(name, path)
+        if target.startswith("/"):
+            self._go(os.open("/", _DIRECTORY))
+        return target
 
     def _go(self, handle: int) -> None:
         os.close(self.handle)
         self.handle = handle
+        self._arrived()
+
+    def _arrived(self) -> None:
+        found = os.fstat(self.handle)
+        mode = found.st_mode
+        ours = self._held and _is_ours(found.st_uid)
+        self.trusted = ours and not mode & _OTHERS_WRITE
+        # In a sticky directory others can add names, but not move what is root's or ours.
+        self._held = self.trusted or (ours and bool(mode & stat.S_ISVTX))
+        self.public = self.public and bool(mode & stat.S_IXOTH)
+
+    def _trusted_target(self, name: str, path: str) -> str:
+        # One handle on the link: what is judged is what is read, whatever is renamed meanwhile.
+        link = os.open(name, _HANDLE, dir_fd=self.handle)
+        try:
+            found = os.fstat(link)
+            if not stat.S_ISLNK(found.st_mode):
+                raise PortError(f"cannot walk to {path}: `{name}` changed meanwhile", "ELOOP")
+            if not (_is_ours(found.st_uid) and self.trusted):
+                raise PortError(
+                    f"cannot walk to {path}: `{name}` is a symbolic link that a user other than"
+                    " root could have put there; name the path that it leads to",
+                    "ELOOP",
+                )
+            return os.readlink("", dir_fd=link)
+        finally:
+            os.close(link)
 
 
 def _open_component(handle: int, name: str) -> int | None:
@@ -124,28 +181,6 @@ def _open_component(handle: int, name: str) -> int | None:
         if not stat.S_ISLNK(found.st_mode):
             raise
         return None
-
-
-def _trusted_target(handle: int, name: str, path: str) -> str:
-    # One handle on the link itself: what is judged is what is read, whatever is renamed meanwhile.
-    link = os.open(name, _HANDLE, dir_fd=handle)
-    try:
-        found = os.fstat(link)
-        if not stat.S_ISLNK(found.st_mode):
-            raise PortError(f"cannot walk to {path}: `{name}` changed meanwhile", "ELOOP")
-        if not (_is_ours(found.st_uid) and trusted_directory(handle)):
-            raise PortError(
-                f"cannot walk to {path}: `{name}` is a symbolic link that a user other than root"
-                " could have put there",
-                "ELOOP",
-            )
-        return os.readlink("", dir_fd=link)
-    finally:
-        os.close(link)
-
-
-def _ours_alone(found: os.stat_result) -> bool:
-    return _is_ours(found.st_uid) and not found.st_mode & _OTHERS_WRITE
 
 
 def _is_ours(uid: int) -> bool:

@@ -19,7 +19,7 @@ from state_engine.resources.contract import Kind
 from state_engine.resources.registry import KINDS
 
 # A path is one thing, whichever kind manages it.
-_NAMESPACES = {"directory-unix": "path", "file-unix": "path"}
+_NAMESPACES = {"directory-unix": "path", "file-unix": "path", "symlink-unix": "path"}
 
 
 class Claim(msgspec.Struct, frozen=True):

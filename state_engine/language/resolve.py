@@ -12,7 +12,7 @@ import msgspec
 from protocol.canonical import Json
 from state_engine.language import clauses, order, templates
 from state_engine.language.conflicts import namespace
-from state_engine.language.expressions import Expression, Scope
+from state_engine.language.expressions import Expression, Outcome, Scope
 from state_engine.language.expressions import resolve as resolve_value
 from state_engine.language.fields import check_fields, coerce, fields_of
 from state_engine.language.problems import Findings, has_errors, pointer, quote
@@ -115,6 +115,8 @@ class _Resolution:
         self._templates = templates.by_id(module)
         self._known = order.ids(module)
         self._keys: dict[int, ResourceKey] = {}
+        # A text that many resources share (a template) is resolved once and stays one text.
+        self._texts: dict[str, Outcome] = {}
 
     def run(self) -> list[tuple[ResolvedResource, str]]:
         """Return the resources in order, each with the pointer of the alternative it came from."""
@@ -186,7 +188,7 @@ class _Resolution:
                 self._findings.add(path, "unknown-template", message)
             value = written
             if field not in kind.trigger_fields:
-                outcome = resolve_value(written, self._scope)
+                outcome = self._resolved(written)
                 for fault in outcome.faults:
                     self._findings.add(path, "expression", fault.message, hint=fault.hint)
                 value = outcome.value
@@ -196,6 +198,14 @@ class _Resolution:
             if value is not None:  # null means "not managed", as an absent field does
                 spec[field] = value
         return spec, used
+
+    def _resolved(self, written: Json) -> Outcome:
+        if not isinstance(written, str):
+            return resolve_value(written, self._scope)
+        known = self._texts.get(written)
+        if known is None:
+            known = self._texts[written] = resolve_value(written, self._scope)
+        return known
 
     def _acceptable(
         self,

@@ -19,8 +19,10 @@ from state_engine.language.problems import Findings, Place, pointer, quote
 # The deepest thing a module can say is resources/item/variants/item/resource/kind/field/entry: 9.
 MAX_DEPTH = 16
 # Every node that is written out takes at least four bytes (`- a` and a line end), so a file of
-# 256 KiB stays below this unless aliases multiply it.
+# 256 KiB stays below this unless aliases multiply it. A text counts one more for every eight
+# characters, so aliases cannot make more than 512 Ki characters of text.
 MAX_NODES = 65_536
+TEXT_PER_NODE = 8
 # Integers of more digits are refused before they are converted (2**53 has 16).
 MAX_DIGITS = 16
 # Longer pointers are not recorded, so that one huge key above many values cannot multiply itself:
@@ -199,7 +201,7 @@ class _Builder:
                 place, "yaml-syntax", "the text holds a lone surrogate, which is no character"
             )
         if not event.implicit[0]:  # quoted, or a block
-            return YamlScalar(text, text, place)
+            return YamlScalar(text, text, place, size=1 + len(text) // TEXT_PER_NODE)
         return self._plain(text, place)
 
     def _plain(self, text: str, place: Place) -> YamlScalar:
@@ -212,7 +214,8 @@ class _Builder:
                 self._findings.add(place, "number", message, hint="write it in quotes")
                 number = 0
             return YamlScalar(number, text, place)
-        return YamlScalar(text, text, place, exact=not _FLOAT.fullmatch(text))
+        size = 1 + len(text) // TEXT_PER_NODE
+        return YamlScalar(text, text, place, exact=not _FLOAT.fullmatch(text), size=size)
 
     def _end(self) -> None:
         top = self._open.pop()
@@ -235,7 +238,8 @@ class _Builder:
         top.height = max(top.height, node.height)
         here = alias or node.place
         if sum(level.size for level in self._open) > MAX_NODES:
-            self._stop(here, "too-many-values", f"more than {MAX_NODES} values, aliases expanded")
+            limits = f"{MAX_NODES} values or {MAX_NODES * TEXT_PER_NODE} characters"
+            self._stop(here, "too-many-values", f"more than {limits}, aliases expanded")
         if len(self._open) + node.height > MAX_DEPTH:
             self._stop(here, "too-deep", f"nested deeper than {MAX_DEPTH} levels")
         if not top.is_map:

@@ -46,12 +46,14 @@ class Context(msgspec.Struct, frozen=True):
 
     `triggers`: how resources it reacts to, or a trigger still pending, make it act.
     `applied`: an earlier apply left it as desired. `acted`: its steps were just carried out, so
-    only what the host shows may still differ.
+    only what the host shows may still differ. `left`: the specification that an earlier apply last
+    worked towards, for a kind to know its own hand again; it holds nothing secret.
     """
 
     triggers: tuple[TriggerKind, ...] = ()
     applied: bool = False
     acted: bool = False
+    left: Spec | None = None
 
 
 class Observation(Protocol):
@@ -68,11 +70,15 @@ class Observation(Protocol):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What has to be done, and why; action `none` means nothing."""
+    """What has to be done, and why; action `none` means nothing.
+
+    `steps` is for a kind whose steps follow from what it found, which `Kind.steps` does not see.
+    """
 
     action: Action
     changes: tuple[Change, ...] = ()
     message: str | None = None
+    steps: tuple[Step, ...] = ()
 
 
 class WriteFile(msgspec.Struct, frozen=True, tag=True):
@@ -80,6 +86,21 @@ class WriteFile(msgspec.Struct, frozen=True, tag=True):
 
     path: str
     content: bytes
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+
+
+class EditFile(msgspec.Struct, frozen=True, tag=True):
+    """Put a file's changed content in its place, unless it was changed meanwhile.
+
+    `expected` is the SHA-256 of what was read and changed; None: there was no file. The rest is as
+    in `WriteFile`. No copy is kept and "create" may edit a file: what was created is a part of it.
+    """
+
+    path: str
+    content: bytes
+    expected: str | None
     mode: int | None = None
     owner: str | None = None
     group: str | None = None
@@ -120,6 +141,15 @@ class RemoveFile(msgspec.Struct, frozen=True, tag=True):
     backup: bool = False
 
 
+class MakeSymlink(msgspec.Struct, frozen=True, tag=True):
+    """Put a symbolic link in its place, instead of one that may stand there; None is our own."""
+
+    path: str
+    target: str
+    owner: str | None = None
+    group: str | None = None
+
+
 class RemoveDirectory(msgspec.Struct, frozen=True, tag=True):
     """Delete a directory that is empty."""
 
@@ -135,8 +165,10 @@ class RunScript(msgspec.Struct, frozen=True, tag=True):
 
 Step = (
     WriteFile
+    | EditFile
     | RestoreFile
     | MakeDirectory
+    | MakeSymlink
     | SetAttributes
     | RemoveFile
     | RemoveDirectory

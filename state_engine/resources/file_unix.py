@@ -1,6 +1,9 @@
 """The kind `file-unix`: a regular file's content, owner, group and mode.
 
 A symbolic link, directory or device in the file's place is an error, never replaced.
+
+A difference quotes what the file holds only if every user of the host may read it, or if it is what
+an apply left there (the module says it anyway). Plans travel; the text of a private file does not.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from msgspec import Meta
 from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
-from state_engine.ports import FileType, Ports
+from state_engine.ports import MAX_CONTENT, FileType, Ports
 from state_engine.resources import text_diff
 from state_engine.resources.accounts import group_as, user_as
 from state_engine.resources.contract import (
@@ -68,7 +71,10 @@ class FileUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileObservation(msgspec.Struct, frozen=True):
-    """A path as found; `digest` and `text` only for a regular file whose content is managed."""
+    """A path as found; `digest` only for a regular file whose content is managed.
+
+    `text` is there to be shown: only of a file that every user of the host may read.
+    """
 
     type: FileType
     mode: int
@@ -83,6 +89,13 @@ class FileObservation(msgspec.Struct, frozen=True):
         """Looking at a path runs nothing."""
         return None
 
+    @property
+    def content(self) -> str | None:
+        """The content's name; of one that is too large to be read, what is known of it."""
+        if self.digest is None and self.size > MAX_CONTENT:
+            return f"larger than {MAX_CONTENT} bytes: {self.size}"
+        return _name(self.digest)
+
     def state(self) -> Json:
         """Return what a decision binds."""
         return {
@@ -90,7 +103,7 @@ class FileObservation(msgspec.Struct, frozen=True):
             "mode": self.mode,
             "owner": self.owner,
             "group": self.group,
-            "digest": self.digest,
+            "content": self.content,
         }
 
 
@@ -142,18 +155,19 @@ class FileUnix:
         stat = ports.files.stat(file.path)
         if stat is None:
             return None
-        digest = text = None
+        digest: str | None = None
+        text: str | None = None
         if stat.type == "file" and file.content is not None:
-            digest = ports.files.digest(file.path, verify=verify)
+            if stat.size <= MAX_CONTENT:
+                digest = ports.files.digest(file.path, verify=verify)
             if stat.size <= MAX_SHOWN and digest != _digest(file.content.encode()):
-                text = _text(ports.files.read(file.path, MAX_SHOWN))
+                text = _text(ports.files.read_public(file.path, MAX_SHOWN))
         owner = user_as(file.owner, stat.uid, ports.accounts)
         group = group_as(file.group, stat.gid, ports.accounts)
         return FileObservation(stat.type, stat.mode, owner, group, stat.size, digest, text)
 
     def compare(self, spec: Spec, observation: Observation | None, context: Context) -> Difference:
         """Return create, update, none; error if something else stands in the file's place."""
-        del context
         file = _spec(spec)
         if observation is None:
             return Difference("create", _created(file))
@@ -162,8 +176,12 @@ class FileUnix:
             message = f"{file.path} is a {_TYPE_WORDS[found.type]}, not a regular file"
             return Difference("error", message=f"{message}; move it away or name another path")
         changes: list[Change] = []
+        note: str | None = None
         if file.content is not None and found.digest != _digest(file.content.encode()):
-            changes.append(_content_change(file.path, file.content, found))
+            text = found.text if found.text is not None else _our_text(found, context.left)
+            changes.append(_content_change(file.path, file.content, found, text))
+            if text is None and found.size <= MAX_SHOWN:
+                note = "its content is not shown: it is binary, or not every user may read it"
         for field, current, desired in (
             ("owner", found.owner, file.owner),
             ("group", found.group, file.group),
@@ -173,14 +191,19 @@ class FileUnix:
         bits = mode_bits(file.mode)
         if bits is not None and bits != found.mode:
             changes.append(Change("mode", mode_text(found.mode), mode_text(bits)))
-        return Difference("update" if changes else "none", tuple(changes))
+        return Difference("update" if changes else "none", tuple(changes), note)
 
     def steps(self, spec: Spec, difference: Difference) -> tuple[Step, ...]:
-        """Return one atomic write if the content changes, else one change of attributes."""
+        """Return one atomic write, or one change of attributes where that is as safe.
+
+        A file that somebody else could write to is made anew: he may still hold it open, and would
+        go on writing to what is meant to be ours.
+        """
         file = _spec(spec)
         mode = mode_bits(file.mode)
         fields = {change.field for change in difference.changes}
-        if difference.action == "create" or "content" in fields:
+        anew = file.content is not None and _was_open_to_others(difference)
+        if difference.action == "create" or "content" in fields or anew:
             content = (file.content or "").encode()
             return (WriteFile(file.path, content, mode, file.owner, file.group),)
         if difference.action == "update":
@@ -235,7 +258,26 @@ def _name(digest: str | None) -> str | None:
     return None if digest is None else f"sha256:{digest}"
 
 
-def _text(data: bytes) -> str | None:
+def _was_open_to_others(difference: Difference) -> bool:
+    others_write = 0o022
+    return any(
+        change.field in {"owner", "group"}
+        or (change.field == "mode" and int(change.current or "0", 8) & others_write)
+        for change in difference.changes
+    )
+
+
+def _our_text(found: FileObservation, left: Spec | None) -> str | None:
+    """Return the content as an earlier apply left it, if it still stands: no secret then."""
+    content = None if left is None else left.get("content")
+    if isinstance(content, str) and _digest(content.encode()) == found.digest:
+        return content
+    return None
+
+
+def _text(data: bytes | None) -> str | None:
+    if data is None:
+        return None
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -254,8 +296,9 @@ def _created(file: FileUnixSpec) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def _content_change(path: str, content: str, found: FileObservation) -> Change:
+def _content_change(path: str, content: str, found: FileObservation, text: str | None) -> Change:
     desired = _name(_digest(content.encode()))
-    shown = found.text is not None and len(content) <= MAX_SHOWN
-    diff = text_diff.unified(found.text or "", content, path) if shown else ()
-    return Change("content", _name(found.digest), desired, diff=diff)
+    diff: tuple[str, ...] = ()
+    if text is not None and len(content) <= MAX_SHOWN:
+        diff = text_diff.unified(text, content, path)
+    return Change("content", found.content, desired, diff=diff)

@@ -138,16 +138,41 @@ def test_attributes_are_set_without_touching_content(world: World) -> None:
     assert world.ports.files.read(path, 9) == b"x"
 
 
+def test_only_what_every_user_may_read_is_public(world: World) -> None:
+    """The read bit for others decides (and the way there: the root of this test is private)."""
+    path = world.write("a", b"hello", 0o640)
+    files = world.ports.files
+    assert files.read_public(path, 100) is None
+    files.set_mode(path, 0o604)
+    assert files.read_public(path, 2) == (b"he" if isinstance(world.ports, FakePorts) else None)
+    if not isinstance(world.ports, FakePorts):
+        assert files.read_public("/proc/version", 5) == b"Linux"
+
+
+def test_a_directory_names_what_stands_in_it(world: World) -> None:
+    """Names only, sorted, of every type, not of what is below; a file has none."""
+    files = world.ports.files
+    files.make_directory(f"{world.root}/d", 0o755, -1, -1)
+    path = world.write("d/b")
+    world.link("d/a")
+    files.make_directory(f"{world.root}/d/c", 0o755, -1, -1)
+    world.write("d/c/below")
+    assert files.names(f"{world.root}/d") == ("a", "b", "c")
+    assert refused(world, "names", path) == "ENOTDIR"
+
+
 def test_what_is_missing_cannot_be_read_changed_or_removed(world: World) -> None:
     """Each call names ENOENT."""
     path = f"{world.root}/missing"
     for call, arguments in (
         ("digest", ()),
         ("read", (1,)),
+        ("read_public", (1,)),
         ("set_mode", (0o644,)),
         ("set_owner", (0, 0)),
         ("remove", ()),
         ("is_empty", ()),
+        ("names", ()),
     ):
         assert refused(world, call, path, *arguments) == "ENOENT"
 

@@ -115,6 +115,23 @@ class FakeFiles:
         self.put(path, Node("directory", mode, max(uid, 0), max(gid, 0)))
         self.writes.append(("make_directory", path))
 
+    def read_link(self, path: str) -> str:
+        self._check(path)
+        node = self.nodes.get(path)
+        if node is None:
+            raise PortError(f"{path} does not exist", "ENOENT")
+        if node.kind != "symlink":
+            raise PortError(f"{path} is not a symbolic link", "EINVAL")
+        return node.content.decode()
+
+    def make_symlink(self, path: str, target: str, uid: int, gid: int) -> None:
+        self._parent(path)
+        old = self.nodes.get(path)
+        if old is not None and old.kind != "symlink":
+            raise PortError(f"{path} is not a symbolic link", "EEXIST")
+        self.put(path, Node("symlink", 0o777, max(uid, 0), max(gid, 0), target.encode()))
+        self.writes.append(("make_symlink", path))
+
     def set_mode(self, path: str, mode: int) -> None:
         self._attributes(path).mode = mode
         self.touch(path)
@@ -146,6 +163,12 @@ class FakeFiles:
             raise PortError(f"{path} is not a directory", "ENOTDIR")
         prefix = path.rstrip("/") + "/"
         return not any(other != "/" and other.startswith(prefix) for other in self.nodes)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        self.is_empty(path)
+        prefix = path.rstrip("/") + "/"
+        below = [other[len(prefix) :] for other in self.nodes if other.startswith(prefix)]
+        return tuple(sorted(name for name in below if name and "/" not in name))
 
     def _attributes(self, path: str) -> Node:
         self._check(path)

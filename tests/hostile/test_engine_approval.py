@@ -11,7 +11,7 @@ import pytest
 from protocol.reports import CapturedStream, ResourceDiff
 from state_engine.cli import main
 from state_engine.engine.apply import apply_plan
-from state_engine.engine.cancel import CancelledError
+from state_engine.engine.cancel import StoppedError
 from state_engine.engine.drift import find_drift
 from state_engine.engine.plan import make_plan
 from state_engine.engine.progress import Progress, Started, fold
@@ -68,11 +68,11 @@ def test_a_check_that_was_cancelled_gives_no_verdict() -> None:
         return CapturedStream(143, "", "")
 
     ports.programs.known["check"] = cut
-    with pytest.raises(CancelledError):
+    with pytest.raises(StoppedError):
         make_plan("n", (script,), Snapshot(), ports, cancelled=cancelled)
     asked.clear()
-    with pytest.raises(CancelledError):
-        snapshot = Snapshot(applied=(AppliedResource(script),))
+    snapshot = Snapshot(applied=(AppliedResource(script),))
+    with pytest.raises(StoppedError):
         find_drift(snapshot, ports, cancelled=cancelled)
 
 
@@ -80,7 +80,9 @@ def only(ports: LinuxPorts | FakePorts, item: ResolvedResource, held: Snapshot) 
     return make_plan("n", (item,), held, ports).resources[0]
 
 
-@pytest.mark.parametrize(("file_mode", "way_mode"), [(0o600, 0o755), (0o640, 0o755), (0o644, 0o700)])
+@pytest.mark.parametrize(
+    ("file_mode", "way_mode"), [(0o600, 0o755), (0o640, 0o755), (0o644, 0o700)]
+)
 def test_a_private_file_is_not_quoted_in_a_plan(
     tmp_path: Path, file_mode: int, way_mode: int
 ) -> None:
@@ -116,7 +118,7 @@ def test_a_private_file_that_we_wrote_shows_its_difference() -> None:
 
 
 def test_a_value_that_was_secret_stays_so_when_the_module_forgets_it() -> None:
-    """The file still holds the secret of the version before: its text is masked, its state keyed."""
+    """The file still holds the old version's secret: its text is masked, its state keyed."""
     ports = FakePorts()
     old = a_file("/f", "password=hunter2\n", sensitive=("content",), mode="0644")
     new = a_file("/f", "nothing\n", mode="0644")
@@ -194,3 +196,31 @@ def test_progress_is_told_before_a_file_is_touched() -> None:
 
     apply_plan("op", "n", (a_file("/f"),), Snapshot(), ports, approved=None, progress=note)
     assert seen == [False]
+
+
+def test_what_had_begun_as_a_change_is_not_removed_unasked() -> None:
+    """After a kill the path resolves to another one: the old one's removal was never approved."""
+    ports = FakePorts()
+    ports.files.put("/old", Node("file", 0o644, 0, 0, b"x\n"))
+    held = AppliedResource(a_file("/old"), created=True)
+    resume = fold([Started(held.resource.key, "", held)])
+    snapshot = Snapshot(applied=(held,))
+    outcome = apply_plan("op", "n", (), snapshot, ports, approved=frozenset(), resume=resume)
+    assert [result.status for result in outcome.result.resources] == ["stale"]
+    asked = fold([Started(held.resource.key, "", held, removal=True)])
+    outcome = apply_plan("op", "n", (), snapshot, ports, approved=frozenset(), resume=asked)
+    assert [result.status for result in outcome.result.resources] == ["removed"]
+
+
+def test_a_create_that_failed_does_not_claim_what_a_person_puts_there() -> None:
+    """Nothing was made, so what stands there later is somebody's: it is kept, and restored."""
+    ports = FakePorts()
+    ports.files.full = True
+    first = apply_plan("op", "n", (a_file("/f"),), Snapshot(), ports, approved=None)
+    assert first.result.status == "failed"
+    assert first.snapshot.applied == ()
+    ports.files.full = False
+    ports.files.put("/f", Node("file", 0o644, 0, 0, b"a person's"))
+    second = apply_plan("op", "n", (a_file("/f"),), first.snapshot, ports, approved=None)
+    apply_plan("op", "n", (), second.snapshot, ports, approved=None)
+    assert ports.tree()["/f"][4] == b"a person's"

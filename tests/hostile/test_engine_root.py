@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import resource as limits
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,6 @@ import pytest
 from state_engine.engine.apply import apply_plan
 from state_engine.engine.plan import make_plan
 from state_engine.engine.progress import ApplyOutcome
-from state_engine.host import files as host_files
 from state_engine.host import walk
 from state_engine.host.files import LinuxFiles
 from state_engine.host.linux import LinuxPorts
@@ -73,25 +75,50 @@ def test_who_held_a_file_open_cannot_write_to_what_it_became(
     assert path.read_bytes() == b"right\n"
 
 
+SWAP = """
+import os, sys
+os.chdir(sys.argv[1])
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+print("ready", flush=True)
+while True:
+    try:
+        os.rename("new", "aside")
+    except OSError:
+        continue
+    os.rename("secret", "new")
+    os.rename("new", "secret")
+    try:
+        os.rmdir("aside")
+    except OSError:
+        os.rename("aside", "secret")
+"""
+
+
 @needs_root
-def test_a_directory_swapped_in_for_the_new_one_is_not_given_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_directory_swapped_in_for_the_new_one_is_not_given_away(tmp_path: Path) -> None:
     """Between making and opening, the user puts root's directory in its place: it stays root's."""
     (tmp_path / "secret").mkdir(mode=0o700)
     (tmp_path / "secret" / "key").write_bytes(b"root's")
-    made = os.mkdir
-
-    def swap(name: str, mode: int, *, dir_fd: int) -> None:
-        made(name, mode, dir_fd=dir_fd)
-        (tmp_path / name).rmdir()
-        (tmp_path / "secret").rename(tmp_path / name)
-
-    monkeypatch.setattr(host_files.os, "mkdir", swap)
-    with pytest.raises(PortError, match="changed meanwhile"):
-        LinuxFiles().make_directory(str(tmp_path / "new"), 0o755, NOBODY, NOBODY)
-    found = (tmp_path / "new").stat()
-    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (0, 0o700)
+    before = (tmp_path / "secret").stat()
+    os.chown(tmp_path, NOBODY, NOBODY)
+    command = [sys.executable, "-c", SWAP, str(tmp_path)]
+    files, path = LinuxFiles(), str(tmp_path / "new")
+    done = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as racer:
+        try:
+            assert racer.stdout is not None
+            assert racer.stdout.readline() == b"ready\n"
+            for _ in range(5_000):
+                with suppress(PortError):
+                    files.make_directory(path, 0o755, NOBODY, NOBODY)
+                    done += 1
+                with suppress(PortError):
+                    files.remove(path)
+        finally:
+            racer.kill()
+    [found] = [child.stat() for child in tmp_path.iterdir() if child.stat().st_ino == before.st_ino]
+    assert done > 0
+    assert (found.st_uid, found.st_mode) == (before.st_uid, before.st_mode)
 
 
 @needs_root
@@ -150,7 +177,7 @@ def test_a_huge_file_that_is_ours_is_put_right(ports: LinuxPorts, tmp_path: Path
 def test_a_removal_through_another_spelling_keeps_what_is_desired(
     ports: LinuxPorts, tmp_path: Path
 ) -> None:
-    """`/var/run/x` becomes `/run/x`, which is the same file: removing one would delete the other."""
+    """`/var/run/x` becomes `/run/x`, the same file: removing one would delete the other."""
     (tmp_path / "run").mkdir()
     (tmp_path / "link").symlink_to("run")
     old, new = str(tmp_path / "link" / "x"), str(tmp_path / "run" / "x")
@@ -203,7 +230,9 @@ def test_a_readable_state_directory_does_not_give_its_journal_away(tmp_path: Pat
 def test_a_text_cannot_be_multiplied_by_aliases() -> None:
     """A text of 100 KB that is used 2,000 times is 200 MB: refused before it is looked at."""
     big = "${{ node.name }}" * 6_000
-    head = f"name: b\nsupports: [{{platform: linux}}]\ntemplates:\n- {{id: t, content: &a '{big}'}}\n"
+    head = (
+        f"name: b\nsupports: [{{platform: linux}}]\ntemplates:\n- {{id: t, content: &a '{big}'}}\n"
+    )
     items = [f"- resource: {{file-unix: {{path: /a{i}, content: *a}}}}" for i in range(2_000)]
     data = (head + "resources:\n" + "\n".join(items)).encode()
     module, problems = check_text(data)

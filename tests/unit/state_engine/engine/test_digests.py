@@ -29,15 +29,17 @@ def test_a_sensitive_resource_has_keyed_digests() -> None:
     plain, secret = a_file("/f", "1234"), a_file("/f", "1234", sensitive=("content",))
     assert desired_digest(secret, ports) == desired_digest(secret, ports)
     assert desired_digest(secret, ports) != desired_digest(plain, ports)
-    assert observed_digest(SEEN, secret, ports) != observed_digest(SEEN, plain, ports)
+    keyed, open_ = (observed_digest(SEEN, ports, keyed=keyed) for keyed in (True, False))
+    assert keyed != open_
 
 
 def test_nothing_found_and_something_found_differ() -> None:
     """And the text read for showing it does not count."""
-    ports, resource = FakePorts(), a_file("/f")
-    assert observed_digest(None, resource, ports) != observed_digest(SEEN, resource, ports)
+    ports = FakePorts()
+    seen = observed_digest(SEEN, ports, keyed=False)
+    assert observed_digest(None, ports, keyed=False) != seen
     other = msgspec.structs.replace(SEEN, text=None)
-    assert observed_digest(other, resource, ports) == observed_digest(SEEN, resource, ports)
+    assert observed_digest(other, ports, keyed=False) == seen
 
 
 def test_removal_binds_how_it_would_be_undone() -> None:

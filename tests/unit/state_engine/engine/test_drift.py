@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state_engine.engine.cancel import CancelledError
+from state_engine.engine.cancel import StoppedError
 from state_engine.engine.drift import find_drift
 from state_engine.model import AppliedResource, Snapshot
 from tests.fakes.ports import FakePorts, Node
@@ -54,5 +54,5 @@ def test_drift_is_judged_by_the_snapshot_and_not_by_new_modules() -> None:
 def test_it_can_be_cancelled() -> None:
     """Between items."""
     snapshot = Snapshot(applied=(AppliedResource(a_file("/f")),))
-    with pytest.raises(CancelledError):
+    with pytest.raises(StoppedError):
         find_drift(snapshot, FakePorts(), cancelled=lambda: True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from protocol.limits import MAX_ARTIFACT
 from protocol.reports import CapturedStream, ResourceDiff
 from state_engine.engine.ledger import Ledger, Settings, result_for
 from state_engine.engine.prepared import Memory, Prepared
@@ -67,3 +70,16 @@ def test_history_is_not_lost_while_a_resource_changes_hands() -> None:
     prepared = memory.get(new)
     ledger.add(prepared, result_for(prepared.converged, "stale"))
     assert ledger.snapshot("op", [new], memory, "failed").applied == (old,)
+
+
+def test_the_output_of_all_scripts_together_is_bounded() -> None:
+    """What is captured after the limit keeps only its end, so the result as a whole still fits."""
+    ledger = Ledger(Snapshot(), Resume())
+    big = CapturedStream(0, "\0" * 1_000_000, "\0" * 999_990 + "the last")
+    for number in range(40):
+        ledger.capture(a_script(f"s{number}").key, "apply", big, unchanged)
+    assert len(msgspec.json.encode(ledger.output)) < MAX_ARTIFACT
+    last = ledger.output["base/s39"].apply
+    assert last is not None
+    assert last.truncated
+    assert last.stderr.endswith("the last")

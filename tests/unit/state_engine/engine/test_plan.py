@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.reports import Trigger
-from state_engine.engine.cancel import CancelledError
+from state_engine.engine.cancel import StoppedError
 from state_engine.engine.plan import make_plan
 from state_engine.model import AppliedResource, Snapshot
 from tests.fakes.ports import FakePorts, Node
@@ -94,7 +94,7 @@ def test_verify_content_reads_what_a_time_stamp_hides() -> None:
 
 def test_a_plan_can_be_cancelled_between_items() -> None:
     """It then has no answer, and has changed nothing."""
-    with pytest.raises(CancelledError):
+    with pytest.raises(StoppedError):
         make_plan("node", [a_file("/f")], Snapshot(), FakePorts(), cancelled=lambda: True)
 
 

@@ -35,13 +35,13 @@ def test_a_write_keeps_what_is_not_managed() -> None:
     assert ports.tree()["/g"] == ("file", 0o644, 0, 0, b"new")
 
 
-def test_a_change_of_owner_keeps_the_mode() -> None:
-    """Chown clears bits, so the old mode is set again."""
+def test_a_change_of_owner_sets_no_mode_that_is_not_named() -> None:
+    """The kernel takes set-uid and set-gid bits away, and nothing brings them back."""
     ports = FakePorts()
     ports.files.put("/f", Node("file", 0o2755, 0, 0))
     do(ports, SetAttributes("/f", owner="app"))
-    assert ports.tree()["/f"][1:4] == (0o2755, 1000, 0)
-    assert ports.files.writes == [("set_owner", "/f"), ("set_mode", "/f")]
+    assert ports.tree()["/f"][1:4] == (0o755, 1000, 0)
+    assert ports.files.writes == [("set_owner", "/f")]
 
 
 @pytest.mark.parametrize(

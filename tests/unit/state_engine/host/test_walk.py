@@ -43,9 +43,8 @@ def test_a_directory_is_trusted_only_if_others_cannot_write_to_it(tmp_path: Path
     """Group and other write bits count, sticky or not."""
     for mode, expected in ((0o755, True), (0o700, True), (0o775, False), (0o1777, False)):
         tmp_path.chmod(mode)
-        handle = os.open(tmp_path, os.O_PATH)
-        assert walk.trusted_directory(handle) is expected
-        os.close(handle)
+        with walk.place_of(str(tmp_path / "f")) as place:
+            assert place.trusted is expected
 
 
 def test_a_path_splits_into_way_and_name() -> None:

@@ -84,12 +84,22 @@ def test_other_content_is_shown_and_replaced() -> None:
 
 
 def test_other_attributes_are_set_without_writing() -> None:
-    """Content that is right is not written again."""
-    spec = file("/f", "old\n", mode="0600", owner="app", group="root")
+    """Content that is right, and that only its owner could write, is not written again."""
+    spec = file("/f", "old\n", mode="0600", group="root")
     difference = KIND.compare(spec, KIND.observe(spec, ports_with(), verify=False), PLAIN)
     seen = [(change.field, change.current, change.desired) for change in difference.changes]
-    assert seen == [("owner", "root", "app"), ("mode", "0644", "0600")]
-    assert KIND.steps(spec, difference) == (SetAttributes("/f", 0o600, "app", "root"),)
+    assert seen == [("mode", "0644", "0600")]
+    assert KIND.steps(spec, difference) == (SetAttributes("/f", 0o600, None, "root"),)
+
+
+def test_a_file_of_another_owner_is_made_anew() -> None:
+    """He may hold it open: a change of owner alone would leave him writing."""
+    spec = file("/f", "old\n", owner="app")
+    difference = KIND.compare(spec, KIND.observe(spec, ports_with(), verify=False), PLAIN)
+    assert [change.field for change in difference.changes] == ["owner"]
+    assert KIND.steps(spec, difference) == (WriteFile("/f", b"old\n", None, "app"),)
+    unmanaged = file("/f", None, owner="app")
+    assert KIND.steps(unmanaged, difference) == (SetAttributes("/f", None, "app"),)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a\0b"])
