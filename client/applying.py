@@ -14,6 +14,7 @@ from client.questions import confirm
 from client.render.grouping import totals
 from client.render.plan import summary
 from client.render.results import run_lines, succeeded
+from client.render.words import counted
 from client.session import Session
 from client.sign import Statement, check_removals, check_run, decide, shown_statement
 from protocol.api import Run, RunRequest
@@ -26,15 +27,16 @@ NOTHING = "Nothing to do: the hosts are as desired."
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What the operator allows: how many removals a host, without asking, with which comment."""
+    """What the operator allows and wants: removals a host, no question, a comment, no waiting."""
 
     removal_limit: int = 0
     yes: bool = False
     comment: str = ""
+    wait: bool = True
 
 
 def approve_plan(session: Session, planned: Planned, wish: Wish, waiting: Run | None) -> int:
-    """Show plans, ask, sign and follow; return the exit code.
+    """Show plans, ask, sign and follow, or leave if the wish is so; return the exit code.
 
     `waiting` is the apply run that asks for the signature; without it one is started, but only
     after the yes.
@@ -43,7 +45,8 @@ def approve_plan(session: Session, planned: Planned, wish: Wish, waiting: Run | 
     if planned.missing:
         names = ", ".join(host.name or host.node_id for host in planned.missing[:5])
         raise ClientError(
-            f"{len(planned.missing)} hosts gave no plan, so there is nothing to approve there",
+            f"{counted(len(planned.missing), 'host')} gave no plan, "
+            "so there is nothing to approve there",
             where=names,
             next_command="plan again without them, or: standfast why NODE",
             code="plan_missing",
@@ -52,8 +55,9 @@ def approve_plan(session: Session, planned: Planned, wish: Wish, waiting: Run | 
         _tell_nothing(session)
         return ExitCode.OK
     check_removals(planned.plans, wish.removal_limit)
-    question = summary(totals(by_label(planned.plans)))
-    confirm(f"{question}\nSign sha256:{made} and apply?", yes=wish.yes)
+    # The summary stands right above the question, unless the plans were not shown.
+    question = summary(totals(by_label(planned.plans))) + "\n" if session.out.as_json else ""
+    confirm(f"{question}Sign sha256:{made} and apply?", yes=wish.yes)
     run = waiting if waiting is not None else _start(session, planned, wish)
     return _sign_and_follow(session, planned, wish, run)
 
@@ -120,7 +124,9 @@ def _sign_and_follow(session: Session, planned: Planned, wish: Wish, run: Run) -
             code="run_not_waiting",
         )
     made = check_run(run, planned.plans, wish.removal_limit, session.profile.scope)
-    session.api.decide(run.run_id, _signed(session, made, "approve", wish.comment))
+    run = session.api.decide(run.run_id, _signed(session, made, "approve", wish.comment))
+    if not wish.wait:
+        return _left(session, run, made)
     session.out.note(f"signed sha256:{made.action_hash}; run {run.run_id} goes on")
     run = wait(session, run.run_id, APPLY_PATIENCE)
     if run.phase == "waiting_approval":
@@ -130,6 +136,17 @@ def _sign_and_follow(session: Session, planned: Planned, wish: Wish, run: Run) -
             code="quorum_missing",
         )
     return tell_run(session, run)
+
+
+def _left(session: Session, run: Run, made: Statement) -> int:
+    following = f"standfast runs show {run.run_id}"
+    if session.out.as_json:
+        known = {"run_id": run.run_id, "phase": run.phase, "action_hash": made.action_hash}
+        session.out.document({**known, "next": following})
+    else:
+        signed = f"signed sha256:{made.action_hash}; run {run.run_id} is {run.phase}"
+        session.out.lines([signed, f"next: {following}"])
+    return ExitCode.OK
 
 
 def _signed(session: Session, made: Statement, verdict: Verdict, comment: str) -> Envelope:

@@ -34,6 +34,7 @@ def look_now(session: Session, agent: Agent) -> DriftRecord:
                 raise ClientError(f"drift record: {error}", code="answer_invalid") from error
     name = label(agent.name, agent.node_id)
     causes = [f"{step.phase} {step.reason or ''} {step.message}".strip() for step in run.steps]
+    causes += [] if agent.connected else ["it is away, and looks when it is back"]
     raise ClientError(
         f"{name} did not look: {'; '.join(causes) or run.phase}",
         next_command=f"standfast why {name}",

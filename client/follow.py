@@ -1,8 +1,9 @@
-"""Watching a run until it stands still."""
+"""Watching a run until it stands still, and waiting for what is not there yet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from client.failures import ClientError
 from protocol.api import Run
@@ -14,6 +15,33 @@ OPEN = frozenset({"pending", "offered", "accepted", "running"})
 # The first look comes at once, a plan of one host takes 50 ms; then doubled up to one second.
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0
+
+T = TypeVar("T")
+
+
+def until(
+    attempt: Callable[[], T],
+    failing: type[ClientError],
+    *,
+    now: Callable[[], float],
+    pause: Callable[[float], None],
+    patience: float,
+) -> T:
+    """Return the first answer of `attempt`, which may fail in one way for `patience` seconds.
+
+    Raises:
+        ClientError: it failed in another way, or still fails after that time.
+    """
+    end = now() + patience
+    wait = FIRST_PAUSE
+    while True:
+        try:
+            return attempt()
+        except failing:
+            if now() >= end:
+                raise
+        pause(min(wait, LONGEST_PAUSE))
+        wait *= 2
 
 
 def follow(

@@ -12,6 +12,7 @@ from client.follow import OPEN, follow
 from client.node_names import find_all, label
 from client.render.grouping import masked, totals
 from client.render.plan import plan_lines
+from client.render.words import counted
 from client.session import Session
 from client.sign import DECISION_SECONDS, HostPlan, Statement, check_plan, shown_statement
 from protocol import receipts
@@ -71,6 +72,36 @@ def resolve_nodes(session: Session, texts: Sequence[str], selector: str | None) 
             code="selector_empty",
         )
     return list(nodes.values())
+
+
+def choose_modules(
+    session: Session, agents: Sequence[Agent], modules: Sequence[str], *, nothing: bool
+) -> tuple[str, ...]:
+    """Return the modules to plan: those named, else those that the agents hold now.
+
+    A plan of no modules removes everything that was applied, so that must be said (`nothing`).
+
+    Raises:
+        BadUsageError: none is named, and the agents hold none, or not the same ones.
+    """
+    if modules and nothing:
+        raise BadUsageError("--no-modules and --module exclude each other")
+    if modules or nothing:
+        return tuple(dict.fromkeys(modules))
+    held: set[tuple[str, ...]] = set()
+    for agent in agents:
+        state = session.api.machine_state(agent.node_id)
+        held.add(tuple(sorted({one.module for one in (*state.applied, *state.unapplied)})))
+    if len(held) != 1 or held == {()}:
+        why = "the hosts do not hold the same ones" if len(held) > 1 else "nothing was applied yet"
+        raise BadUsageError(
+            f"no module is named, and {why}",
+            next_command="the same command with --module M; standfast modules list names them",
+            code="no_modules",
+        )
+    found = held.pop()
+    session.out.note(f"no module is named; what was applied last: {', '.join(found)}")
+    return found
 
 
 def make_plan(session: Session, agents: Sequence[Agent], modules: Sequence[str]) -> Planned:
@@ -198,7 +229,8 @@ def show_plan(session: Session, planned: Planned, removal_limit: int) -> Stateme
     out.lines(plan_lines(by_label(planned.plans)))
     for host in planned.missing:
         reason = f": {host.reason}" if host.reason else ""
-        out.lines([f"! {label(host.name, host.node_id)} gave no plan ({host.phase}{reason})"])
+        name = label(host.name, host.node_id)
+        out.lines([f"! {name} gave no plan ({host.phase}{reason}); next: standfast why {name}"])
     return made
 
 
@@ -209,8 +241,10 @@ def tell_plan(session: Session, planned: Planned) -> None:
         made = shown_statement(planned.plans, planned.removals)
         session.out.document(plan_document(planned, made, following))
         return
-    modules = ", ".join(planned.run.modules) or "everything assigned"
-    session.out.lines([f"{len(planned.run.steps)} hosts, {modules}", ""])
+    modules = ", ".join(planned.run.modules) or "no modules"
+    whom = [label(step.name, step.node_id) for step in planned.run.steps]
+    host = whom[0] if len(whom) == 1 else counted(len(whom), "host")
+    session.out.lines([f"{host}: {modules}", ""])
     made = show_plan(session, planned, planned.removals)
     if planned.has_changes:
         session.out.lines(

@@ -28,6 +28,14 @@ MAX_ANSWER = 2 * MAX_ARTIFACT
 CONNECT_SECONDS = 10.0
 # A coordinator answers everything at once or with 202, a wait for a plan takes at most 30 s.
 READ_SECONDS = 60.0
+# What is not there, as the coordinator words it, and the command that shows what is.
+LISTS = {
+    "no module ": "standfast modules list",
+    "no run ": "standfast runs list",
+    "no operation ": "standfast state list",
+    "no drift record ": "standfast state drift-list",
+    "no enrollment key ": "standfast enrol-key list",
+}
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -128,7 +136,8 @@ class Transport:
                 message, where=noted, next_command="standfast operator whoami", code=error.code
             )
         if status == HTTPStatus.NOT_FOUND:
-            return NotFoundError(message, where=noted, code=error.code)
+            following = next((LISTS[kind] for kind in LISTS if kind in error.message), "")
+            return NotFoundError(message, where=noted, code=error.code, next_command=following)
         return RejectedError(message, status=status, code=error.code, where=noted)
 
 

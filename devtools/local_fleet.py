@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -218,8 +218,7 @@ class LocalFleet:
 
     def agents(self) -> list[object]:
         """Return the agents as the coordinator lists them."""
-        found = self.ask("agents", "list")
-        return found if isinstance(found, list) else []
+        return rows(self.ask("agents", "list"))
 
     def approve_first_pending(self, name: str) -> str:
         """Wait for a pending agent, approve it under a name, and return its node id."""
@@ -245,11 +244,17 @@ def field(value: object, *names: str) -> object:
     Raises:
         FleetError: it is not there.
     """
+    found = value
     for name in names:
-        if not isinstance(value, dict) or name not in value:
-            raise FleetError(f"no field {name!r} in {json.dumps(value)[:500]}")
-        value = value[name]
-    return value
+        if not isinstance(found, dict) or name not in found:
+            raise FleetError(f"no field {name!r} in {json.dumps(found)[:500]}")
+        found = cast("dict[str, object]", found)[name]
+    return found
+
+
+def rows(value: object) -> list[object]:
+    """Return parsed JSON as a list; what is none has no rows."""
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def certificate_fingerprint(path: Path) -> str:

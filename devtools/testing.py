@@ -19,6 +19,8 @@ NEEDED = {
     "ssh-keygen": "openssh-client",
     "strace": "strace",
     "systemd-analyze": "systemd",
+    "useradd": "passwd",
+    "visudo": "sudo",
 }
 
 # The tests start real processes that mostly wait, and pure ones that mostly compute. Two workers

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from devtools.local_fleet import ROOT, FleetError, LocalFleet, field, wait_for, wall_clock
+from devtools.local_fleet import ROOT, FleetError, LocalFleet, field, rows, wait_for, wall_clock
 
 MARKER = ".made-by-dev-up"
 EXAMPLE = ROOT / "examples" / "01-hello-site.ordo.yaml"
@@ -114,7 +114,7 @@ class Walk:
         module.write_text(EXAMPLE.read_text().replace("/srv/", f"{self.sandbox}/"))
         fleet.cli("state", "upload", str(module))
         self.say(f"module {MODULE} signed and uploaded, its paths inside {self.sandbox}")
-        print(fleet.cli("state", "plan", NODE, "--module", MODULE), flush=True)
+        print(fleet.cli("state", "plan", NODE, "--module", MODULE), end="", flush=True)
         fleet.cli("state", "apply", NODE, "--module", MODULE, "--yes")
         page = self.sandbox / MODULE / "index.html"
         if not page.is_file():
@@ -125,7 +125,7 @@ class Walk:
         self.say("a second plan is empty")
 
     def drift(self) -> None:
-        """Change a managed file behind the agent's back and show when that was seen."""
+        """Change a managed file behind the agent's back, show when that was seen, and repair it."""
         fleet = self.fleet
         target = self.sandbox / MODULE / "site.conf"
         before = wall_clock()
@@ -134,14 +134,17 @@ class Walk:
         record = wait_for("the drift record", lambda: self.drift_since(before))
         seen = float(str(field(record, "checked_at"))) - before
         self.say(f"{target.name} changed by hand: seen by the agent after {seen * 1000:.0f} ms")
-        print(fleet.cli("state", "drift-list", "--agent", NODE), flush=True)
-        print(fleet.cli("why", NODE), flush=True)
+        print(fleet.cli("state", "drift-list", "--agent", NODE), end="", flush=True)
+        print(fleet.cli("why", NODE), end="", flush=True)
+        fleet.cli("state", "apply", NODE, "--module", MODULE, "--yes")
+        if "400" in target.read_text(encoding="utf-8"):
+            raise FleetError(f"the repair said that it succeeded, and {target} is as it was")
+        self.say("repaired by applying again")
 
     def drift_since(self, moment: float) -> object | None:
         """Return the newest drift record if it is of drift and not older than a moment."""
         found = self.fleet.ask("state", "drift-list", "--agent", NODE, "--limit", "1")
-        records: list[object] = found if isinstance(found, list) else []
-        for record in records:
+        for record in rows(found):
             fresh = float(str(field(record, "checked_at"))) >= moment
             if fresh and field(record, "status") == "drifted":
                 return record

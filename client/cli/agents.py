@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from client.cli.globals import YES, GlobalGroup, opened
+from client.cli.globals import WAIT, YES, GlobalGroup, opened
 
 if TYPE_CHECKING:
     from client.session import Session
     from protocol.api import Agent
+
+
+# 48 bits of an id: enough to name a node by, and the table fits into 80 columns.
+SHORT_ID = 13
 
 
 @click.group(cls=GlobalGroup)
@@ -21,11 +25,12 @@ def agents() -> None:
 @agents.command("list")
 @click.option("--status", type=click.Choice(["pending", "approved", "rejected"]))
 @click.option("--filter", "selector", metavar="SELECTOR", help="Tags, as in `role=web !old`.")
+@WAIT
 @click.pass_context
-def list_agents(ctx: click.Context, status: str | None, selector: str | None) -> int:
+def list_agents(ctx: click.Context, status: str | None, selector: str | None, wait: int) -> int:
     """List the hosts."""
     with opened(ctx) as session:
-        found = session.api.agents(status=status, selector=selector)
+        found = _listed(session, status, selector, wait)
         if session.out.as_json:
             session.out.document(found)
             return 0
@@ -37,7 +42,7 @@ def list_agents(ctx: click.Context, status: str | None, selector: str | None) ->
                 one.drift or "",
                 session.out.when(one.last_seen_at or one.connected_at),
                 one.initial_hostname,
-                one.node_id,
+                one.node_id[:SHORT_ID] if session.out.terminal else one.node_id,
                 tags_text(one.tags),
             )
             for one in found
@@ -47,6 +52,10 @@ def list_agents(ctx: click.Context, status: str | None, selector: str | None) ->
             rows,
             empty="no hosts; next: standfast enrol-key create",
         )
+        waiting = next((one for one in found if one.status == "pending"), None)
+        if waiting is not None and session.out.terminal:
+            shown = f"next: standfast agents approve {waiting.node_id[:SHORT_ID]} --name NAME"
+            session.out.lines(["", shown])
         return 0
 
 
@@ -183,6 +192,26 @@ def attributes(ctx: click.Context, node: str) -> int:
         else:
             session.out.fields(dict(sorted(found.items())))
         return 0
+
+
+def _listed(
+    session: Session, status: str | None, selector: str | None, patience: int
+) -> list[Agent]:
+    from client import clock
+    from client.failures import NotFoundError
+    from client.follow import until
+
+    def some() -> list[Agent]:
+        found = session.api.agents(status=status, selector=selector)
+        if patience and not found:
+            raise NotFoundError(
+                f"no such host came within {patience} s",
+                next_command="standfast enrol-key list, and the log of standfast-agent on the host",
+                code="no_hosts",
+            )
+        return found
+
+    return until(some, NotFoundError, now=clock.now, pause=clock.pause, patience=patience)
 
 
 def tags_text(tags: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from client.cli.globals import YES, GlobalCommand, opened
+from client.cli.globals import NO_WAIT, YES, GlobalCommand, opened
 
 
 @click.command(cls=GlobalCommand)
@@ -18,6 +18,7 @@ from client.cli.globals import YES, GlobalCommand, opened
     help="How many resources each host may remove; none if not given.",
 )
 @YES
+@NO_WAIT
 @click.pass_context
 def approve(
     ctx: click.Context,
@@ -27,6 +28,7 @@ def approve(
     comment: str,
     removal_limit: int,
     yes: bool,
+    no_wait: bool,
 ) -> int:
     """Show the plans of RUN, ask, and sign. RUN is a plan or an apply that waits."""
     from client.applying import Wish, approve_plan, deny_run
@@ -46,7 +48,7 @@ def approve(
                 code="run_not_waiting",
             )
         planned = collect(session, session.api.run(run.plan_run_id) if run.plan_run_id else run)
-        wish = Wish(removal_limit, yes, comment)
+        wish = Wish(removal_limit, yes, comment, wait=not no_wait)
         if deny:
             if waiting is None:
                 raise ClientError(

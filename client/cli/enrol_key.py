@@ -20,13 +20,23 @@ def enrol_key() -> None:
 
 @enrol_key.command("create")
 @click.option("--name", help="What you call the key.")
-@click.option("--uses", type=click.IntRange(1), default=1, help="How many hosts may use it.")
+@click.option(
+    "--uses",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many hosts may use it.",
+)
 @click.option("--unlimited", is_flag=True, help="Any number of hosts.")
-@click.option("--expires", metavar="SPAN|TIME", help="`12h`, `7d`, or RFC 3339.")
+@click.option(
+    "--expires", metavar="SPAN|TIME", help="`12h`, `7d`, or RFC 3339; never if not given."
+)
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Tags of these hosts.")
 @click.option("--auto-approve", is_flag=True, help="Hosts with this key need no approval.")
 @click.option("--address", "urls", multiple=True, metavar="URL", help="Where hosts should dial.")
-@click.option("--cluster", default="default")
+@click.option(
+    "--cluster", default="default", show_default=True, help="The network these hosts belong to."
+)
 @click.pass_context
 def create(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
@@ -171,8 +181,12 @@ def _checked(session: Session, made: EnrolmentKeyInfo) -> str:
 
 
 def _describe(session: Session, made: EnrolmentKeyInfo) -> str:
+    from client.render.words import counted
+
     uses = (
-        "any number of hosts" if made.uses_remaining is None else f"{made.uses_remaining} host(s)"
+        "any number of hosts"
+        if made.uses_remaining is None
+        else counted(made.uses_remaining, "host")
     )
     expires = session.out.when_text(made.expires_at, never="never")
     approval = "approved at once" if made.auto_approve else "approved by hand"

@@ -130,6 +130,16 @@ def opened(ctx: click.Context) -> Generator[Session]:
 
 
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+NO_WAIT = click.option(
+    "--no-wait", is_flag=True, help="Sign and leave; `standfast runs show RUN` tells the rest."
+)
+WAIT = click.option(
+    "--wait",
+    type=click.IntRange(0, 3_600),
+    default=0,
+    metavar="SECONDS",
+    help="Wait at most so long until it is there; not at all if not given.",
+)
 DETAILED = click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 6 if there are changes or drift."
 )

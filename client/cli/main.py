@@ -79,9 +79,20 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         try:
             number = version("standfast")
         except PackageNotFoundError:
-            number = "from a checkout"
+            number = _checkout_version()
         click.echo(f"standfast {number}")
         ctx.exit()
+
+
+def _checkout_version() -> str:
+    import tomllib
+    from pathlib import Path
+
+    try:
+        text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+        return f"{tomllib.loads(text)['project']['version']} (from a checkout)"
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return "from a checkout"
 
 
 @click.group(
@@ -128,6 +139,9 @@ def _run(words: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("\ninterrupted; what has been started goes on\n")
         return ExitCode.INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return ExitCode.USAGE
     except click.UsageError as error:
         context = error.ctx
         path = context.command_path if context is not None else "standfast"

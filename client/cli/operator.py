@@ -106,8 +106,14 @@ def whoami(ctx: click.Context) -> int:
 
 @operator.command("add")
 @click.argument("public_key")
-@click.option("--username", required=True)
-@click.option("--role", type=click.Choice(["admin", "operator"]), default="operator")
+@click.option("--username", required=True, help="Their name in the roster.")
+@click.option(
+    "--role",
+    type=click.Choice(["admin", "operator"]),
+    default="operator",
+    show_default=True,
+    help="Both sign; an admin also changes who may.",
+)
 @click.pass_context
 def add(ctx: click.Context, public_key: str, username: str, role: str) -> int:
     """Let somebody in: PUBLIC_KEY is 64 hex digits or an `ssh-ed25519 …` line."""

@@ -33,7 +33,7 @@ def list_runs(ctx: click.Context) -> int:
                 one.phase,
                 f"{sum(step.phase == 'succeeded' for step in one.steps)}/{len(one.steps)}",
                 ",".join(one.modules),
-                one.created_at,
+                session.out.when_text(one.created_at, never=""),
                 one.created_by,
             )
             for one in found
@@ -69,10 +69,13 @@ def show(ctx: click.Context, run_id: str) -> int:
 def cancel(ctx: click.Context, run_id: str, yes: bool) -> int:
     """Stop a run; what hosts have done by then stays done and is reported."""
     from client.questions import confirm
+    from client.render.words import counted
 
     with opened(ctx) as session:
         run = session.api.run(run_id)
-        confirm(f"Cancel run {run.run_id} ({run.step}, {len(run.steps)} hosts)?", yes=yes)
+        confirm(
+            f"Cancel run {run.run_id} ({run.step}, {counted(len(run.steps), 'host')})?", yes=yes
+        )
         session.api.cancel(run.run_id)
         if session.out.as_json:
             session.out.document({"run_id": run.run_id, "cancelled": True})

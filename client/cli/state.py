@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from client.cli.globals import DETAILED, YES, GlobalGroup, opened
+from client.cli.globals import DETAILED, NO_WAIT, YES, GlobalGroup, opened
 
 if TYPE_CHECKING:
     from client.session import Session
     from protocol.api import Operation
 
 MODULES = click.option(
-    "--module", "-m", "modules", multiple=True, metavar="M", help="A stored module; repeatable."
+    "--module",
+    "-m",
+    "modules",
+    multiple=True,
+    metavar="M",
+    help="A stored module; repeatable. Without any: what was applied last.",
+)
+NOTHING = click.option(
+    "--no-modules", "nothing", is_flag=True, help="No module: all that was applied is removed."
 )
 ON = click.option("--on", "selector", metavar="SELECTOR", help="Approved hosts by their tags.")
 
@@ -46,6 +54,7 @@ def upload(ctx: click.Context, files: tuple[str, ...]) -> int:
 @state.command("plan")
 @click.argument("nodes", nargs=-1, metavar="[NODE]...")
 @MODULES
+@NOTHING
 @ON
 @DETAILED
 @click.pass_context
@@ -54,15 +63,18 @@ def plan(
     /,
     nodes: tuple[str, ...],
     modules: tuple[str, ...],
+    nothing: bool,
     selector: str | None,
     detailed_exitcode: bool,
 ) -> int:
     """Show what an apply would change, without changing anything."""
     from client.failures import ExitCode
-    from client.planning import make_plan, resolve_nodes, tell_plan
+    from client.planning import choose_modules, make_plan, resolve_nodes, tell_plan
 
     with opened(ctx) as session:
-        planned = make_plan(session, resolve_nodes(session, nodes, selector), modules)
+        agents = resolve_nodes(session, nodes, selector)
+        wanted = choose_modules(session, agents, modules, nothing=nothing)
+        planned = make_plan(session, agents, wanted)
         tell_plan(session, planned)
         if planned.missing:
             return ExitCode.RESOURCE_FAILED
@@ -72,6 +84,7 @@ def plan(
 @state.command("apply")
 @click.argument("nodes", nargs=-1, metavar="[NODE]...")
 @MODULES
+@NOTHING
 @ON
 @click.option(
     "--removal-limit",
@@ -81,24 +94,30 @@ def plan(
 )
 @click.option("--comment", default="", help="Signed with the decision.")
 @YES
+@NO_WAIT
 @click.pass_context
-def apply(
+def apply(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     /,
     nodes: tuple[str, ...],
     modules: tuple[str, ...],
+    nothing: bool,
     selector: str | None,
     removal_limit: int,
     comment: str,
     yes: bool,
+    no_wait: bool,
 ) -> int:
     """Plan, show, ask, sign, and follow the work to its end."""
     from client.applying import Wish, approve_plan
-    from client.planning import make_plan, resolve_nodes
+    from client.planning import choose_modules, make_plan, resolve_nodes
 
     with opened(ctx) as session:
-        planned = make_plan(session, resolve_nodes(session, nodes, selector), modules)
-        return approve_plan(session, planned, Wish(removal_limit, yes, comment), None)
+        agents = resolve_nodes(session, nodes, selector)
+        wanted = choose_modules(session, agents, modules, nothing=nothing)
+        planned = make_plan(session, agents, wanted)
+        wish = Wish(removal_limit, yes, comment, wait=not no_wait)
+        return approve_plan(session, planned, wish, None)
 
 
 @state.command("drift")
@@ -116,8 +135,8 @@ def drift(ctx: click.Context, node: str, detailed_exitcode: bool) -> int:
 
 
 @state.command("drift-list")
-@click.option("--agent", metavar="NODE")
-@click.option("--limit", type=click.IntRange(1, 500), default=20)
+@click.option("--agent", metavar="NODE", help="Of this host only.")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
 @click.option("--status", type=click.Choice(["drifted", "in_sync", "failed", "cancelled"]))
 @click.pass_context
 def drift_list(ctx: click.Context, agent: str | None, limit: int, status: str | None) -> int:
@@ -186,8 +205,8 @@ def query(ctx: click.Context, node: str) -> int:
 
 
 @state.command("list")
-@click.option("--agent", metavar="NODE")
-@click.option("--limit", type=click.IntRange(1, 500), default=50)
+@click.option("--agent", metavar="NODE", help="Of this host only.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0)
 @click.pass_context
 def list_operations(ctx: click.Context, agent: str | None, limit: int, offset: int) -> int:

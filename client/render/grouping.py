@@ -25,6 +25,7 @@ class Totals(msgspec.Struct, frozen=True):
     add: int = 0
     change: int = 0
     remove: int = 0
+    run: int = 0
     unchanged: int = 0
     unknown: int = 0
     hosts: int = 0
@@ -54,8 +55,9 @@ def totals(plans: Mapping[str, tuple[ResourceDiff, ...]]) -> Totals:
     actions = [item.action for resources in plans.values() for item in resources]
     return Totals(
         add=actions.count("create"),
-        change=actions.count("update") + actions.count("run"),
+        change=actions.count("update"),
         remove=actions.count("remove"),
+        run=actions.count("run"),
         unchanged=actions.count("none"),
         unknown=actions.count("unknown") + actions.count("error"),
         hosts=len(plans),

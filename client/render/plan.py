@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from client.render.grouping import MASK, Group, Totals, group, totals
 from client.render.output import Line, Span, line
 from client.render.safe_text import safe_diff
+from client.render.words import counted
 from protocol.reports import Action, Change, DriftRecord, ResourceDiff
 
 _SYMBOLS: dict[Action, tuple[str, str]] = {
@@ -29,33 +30,42 @@ _DRIFT_WORDS: dict[Action, str] = {
 }
 # Names after "on": more than this would push the plan itself off the screen.
 MAX_NAMES = 8
+# The message of a script that runs for no other reason than its triggers.
+TRIGGERED = "triggered"
 
 
 def plan_lines(plans: Mapping[str, tuple[ResourceDiff, ...]]) -> list[Line]:
-    """Return the body of a plan over hosts (by label) and its summary line."""
+    """Return the body of a plan over hosts (by label) and its summary line.
+
+    On one host every line is about that host: neither their number nor its name is repeated.
+    """
     groups = group(plans)
     sums = totals(plans)
     shown: list[Line] = []
-    width = max((len(_count(len(one.hosts))) for one in groups), default=0)
+    width = max((len(_count(len(one.hosts))) for one in groups), default=0) if len(plans) > 1 else 0
     for one in groups:
         shown += _group_lines(one, width, of=len(plans))
     if sums.unchanged:
-        text = f"{'':{width}}  = {sums.unchanged} {_plural('resource', sums.unchanged)} unchanged"
+        margin = " " * (width + 2) if width else ""
+        text = f"{margin}= {counted(sums.unchanged, 'resource')} unchanged"
         shown.append(line(Span(text, "dim")))
     return [*shown, line(""), line(Span(summary(sums), "bold"))]
 
 
 def summary(sums: Totals) -> str:
     """Return the one line that says it all."""
+    if not sums.hosts:
+        return "No host gave a plan."
     hosts = _count(sums.hosts)
     tail = ""
     if sums.unknown:
         tail = f" {sums.unknown} could not be looked at."
-    if not (sums.add or sums.change or sums.remove):
+    if not (sums.add or sums.change or sums.remove or sums.run):
         return f"No changes on {hosts}.{tail}"
+    run = f", {sums.run} to run" if sums.run else ""
     return (
-        f"Plan: {sums.add} to add, {sums.change} to change, {sums.remove} to remove on {hosts}."
-        f"{tail}"
+        f"Plan: {sums.add} to add, {sums.change} to change, {sums.remove} to remove{run} on "
+        f"{hosts}.{tail}"
     )
 
 
@@ -75,10 +85,12 @@ def drift_lines(record: DriftRecord, label: str, when: str) -> list[Line]:
 
 def _group_lines(one: Group, width: int, of: int) -> list[Line]:
     symbol, style = _SYMBOLS[one.item.action]
-    head = line(f"{_count(len(one.hosts)):{width}}  ", Span(f"{symbol} {_title(one.item)}", style))
-    shown = [head]
+    title = Span(f"{symbol} {_title(one.item)}", style)
+    if not width:
+        return [line(title), *_detail_lines(one.item, " " * 4)]
+    shown = [line(f"{_count(len(one.hosts)):{width}}  ", title)]
     indent = " " * (width + 6)
-    if len(one.hosts) < of or of == 1:
+    if len(one.hosts) < of:
         shown.append(line(indent, Span(f"on {_names(one.hosts)}", "dim")))
     return [*shown, *_detail_lines(one.item, indent)]
 
@@ -89,8 +101,10 @@ def _detail_lines(item: ResourceDiff, indent: str) -> list[Line]:
         shown += _change_lines(change, indent)
     for trigger in item.triggers:
         shown.append(line(f"{indent}{trigger.kind} because of {', '.join(trigger.because)}"))
-    if item.message:
-        shown.append(line(indent, Span(item.message, "" if item.digest else "warn")))
+    # `triggered` says nothing beside the line that says by what.
+    if item.message and not (item.triggers and item.message == TRIGGERED):
+        style = "warn" if item.action in {"unknown", "error"} else ""
+        shown.append(line(indent, Span(item.message, style)))
     return shown
 
 
@@ -99,7 +113,13 @@ def _change_lines(change: Change, indent: str) -> list[Line]:
         return [line(f"{indent}{change.field}: {MASK}")]
     if change.diff:
         head = line(f"{indent}{change.field}:")
-        return [head, *(_diff_line(text, indent + "  ") for text in change.diff)]
+        # The names of old and new come first; below them `---` may be a removed line.
+        names = 2 if change.diff[0].startswith("--- ") else 0
+        return [
+            head,
+            *(line(f"{indent}  ", Span(safe_diff(text), "dim")) for text in change.diff[:names]),
+            *(_diff_line(text, indent + "  ") for text in change.diff[names:]),
+        ]
     if change.current is None:
         return [line(f"{indent}{change.field}: ", Span(_value(change.desired), "add"))]
     return [line(f"{indent}{change.field}: {_value(change.current)} -> {_value(change.desired)}")]
@@ -126,8 +146,4 @@ def _names(hosts: Sequence[str]) -> str:
 
 
 def _count(hosts: int) -> str:
-    return f"{hosts} {_plural('host', hosts)}"
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
+    return counted(hosts, "host")

@@ -6,7 +6,9 @@ import msgspec
 
 from client.node_names import label
 from client.render.output import Line, Span, line
+from client.render.words import counted
 from protocol.api import Run, RunStep
+from protocol.reasons import Reason
 from protocol.reports import ApplyResult, ResourceResult
 
 _MARKS: dict[str, tuple[str, str]] = {
@@ -35,9 +37,10 @@ def run_lines(run: Run) -> list[Line]:
     """Return what each host did of a run, and what to type where something went wrong."""
     shown: list[Line] = []
     for step in run.steps:
-        shown += _step_lines(step)
+        shown += _step_lines(step, run.modules)
     done = sum(step.phase == "succeeded" for step in run.steps)
-    tail = f"Run {run.run_id}: {run.phase}, {done} of {len(run.steps)} hosts succeeded."
+    hosts = counted(len(run.steps), "host")
+    tail = f"Run {run.run_id}: {run.phase}, {done} of {hosts} succeeded."
     return [*shown, line(""), line(Span(tail, "bold"))]
 
 
@@ -55,7 +58,7 @@ def resource_line(result: ResourceResult) -> Line:
     return line("  ", Span(text, style), tail, error)
 
 
-def _step_lines(step: RunStep) -> list[Line]:
+def _step_lines(step: RunStep, modules: tuple[str, ...]) -> list[Line]:
     name = label(step.name, step.node_id)
     result = apply_result(step)
     resources = result.resources if result is not None else ()
@@ -73,5 +76,9 @@ def _step_lines(step: RunStep) -> list[Line]:
     if result is not None and result.error:
         shown.append(line(f"  {result.error}"))
     if step.phase in {"failed", "refused", "interrupted", "expired"}:
-        shown.append(line(f"  next: standfast why {name}"))
+        # The host is no longer as it was planned: only a new plan helps.
+        again = " ".join(["state plan", name, *(f"--module {module}" for module in modules)])
+        changed = step.reason == Reason.PLAN_CHANGED or any(r.status == "stale" for r in resources)
+        what = again if changed else f"why {name}"
+        shown.append(line(f"  next: standfast {what}"))
     return shown

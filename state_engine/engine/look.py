@@ -119,14 +119,20 @@ def look(
 
 
 def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger, ...]) -> Look:
-    """Return the look with its digests filled in, if its item is one that a decision binds."""
+    """Return the look with its digests filled in, if its item is one that a decision binds.
+
+    A run that a trigger causes happens whatever is there, so it binds no state before it: the
+    change that triggers it may well turn the verdict of a script's check.
+    """
     if found.item.action in {"none", "unknown", "error"}:
         return found
+    whatever = bool(triggers) and found.item.action == "run"
+    before = None if whatever else found.observation
     item = msgspec.structs.replace(
         found.item,
         triggers=triggers,
         desired=prepared.desired(ports),
-        observed=observed_digest(found.observation, ports, keyed=found.keyed),
+        observed=observed_digest(before, ports, keyed=found.keyed),
     )
     item = msgspec.structs.replace(item, digest=item_digest(item))
     return replace(found, item=item)

@@ -235,6 +235,8 @@ class FakeCoordinator(ApiServer):
             )
         )
         self.plans[node_id] = plan_of(node_id, *items)
+        holds = reports.AppliedSummary("web", "file-unix", "/etc/held")
+        self.on("GET", f"/agents/{node_id}/state", Reply(reports.MachineState((holds,))))
         return node_id
 
     def trusted(self) -> TrustedRoster:

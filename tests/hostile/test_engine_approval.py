@@ -224,3 +224,27 @@ def test_a_create_that_failed_does_not_claim_what_a_person_puts_there() -> None:
     second = apply_plan("op", "n", (a_file("/f"),), first.snapshot, ports, approved=None)
     apply_plan("op", "n", (), second.snapshot, ports, approved=None)
     assert ports.tree()["/f"][4] == b"a person's"
+
+
+def test_an_approved_repair_also_runs_the_script_that_it_triggers(
+    tmp_path: Path,
+) -> None:
+    """The repaired file turns the script's check; the approved run is still the approved run."""
+    ports = LinuxPorts(tmp_path / "state", b"k" * 32)
+    target, sums = tmp_path / "site.conf", tmp_path / "sums"
+    settings = a_file(str(target), "workers 4\n", mode="0644")
+    script = a_script(
+        "sums",
+        rerun_on=(settings,),
+        check=f"grep -qx 'workers 4' {target} && ! grep -q 400 {target} && test -e {sums}",
+        apply=f"echo ran >> {sums}",
+    )
+    resources = [settings, script]
+    first = apply_plan("op1", "node", resources, Snapshot(), ports, approved=None)
+    target.write_text("workers 400\n", encoding="utf-8")
+    plan = make_plan("node", resources, first.snapshot, ports)
+    assert [item.action for item in plan.resources] == ["update", "run"]
+    approved = frozenset(item.digest for item in plan.resources)
+    again = apply_plan("op2", "node", resources, first.snapshot, ports, approved=approved)
+    assert [item.status for item in again.result.resources] == ["changed", "changed"]
+    assert sums.read_text(encoding="utf-8") == "ran\nran\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from client.failures import ClientError
-from client.follow import LONGEST_PAUSE, follow
+from client.failures import ClientError, NotFoundError
+from client.follow import LONGEST_PAUSE, follow, until
 from protocol.api import Run, RunPhase, RunStep
 
 
@@ -60,3 +60,29 @@ def test_a_run_that_stands_still_is_looked_at_once() -> None:
     watch = Watch(["waiting_approval"])
     watch.follow(0)
     assert watch.pauses == []
+
+
+def test_what_is_not_there_yet_is_tried_until_patience_ends() -> None:
+    """One way of failing is waited out; any other ends it at once."""
+    watch = Watch(["queued"])
+    answers: list[ClientError | str] = [NotFoundError("none"), NotFoundError("none"), "here"]
+
+    def attempt() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, ClientError):
+            raise answer
+        return answer
+
+    def wait(patience: float) -> str:
+        return until(
+            attempt, NotFoundError, now=lambda: watch.time, pause=watch.pause, patience=patience
+        )
+
+    assert wait(60) == "here"
+    assert watch.pauses == sorted(watch.pauses)
+    answers[:] = [NotFoundError("none")]
+    with pytest.raises(NotFoundError):
+        wait(0)
+    answers[:] = [ClientError("other"), "here"]
+    with pytest.raises(ClientError, match="other"):
+        wait(60)

@@ -6,8 +6,9 @@ import msgspec
 
 from client.planning import Planned, by_label, next_command, plan_document
 from client.sign import HostPlan, check_plan, statement
+from protocol import reports
 from protocol.api import Run
-from tests.fakes.api_server import FakeCoordinator, item, plan_of
+from tests.fakes.api_server import FakeCoordinator, Reply, item, plan_of
 from tests.fakes.operator import Person
 
 NODES = [f"0{number}000000-0000-8000-8000-000000000000" for number in range(3)]
@@ -86,3 +87,28 @@ def test_no_node_is_a_usage_error_and_no_match_is_not_found(
     assert coordinator.agents == []
     assert lena.types("state plan").code == 2
     assert lena.types("state plan --on role=none").code == 4
+
+
+def test_without_a_module_the_plan_is_of_what_was_applied_last(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """A forgotten --module never becomes a plan that removes everything."""
+    coordinator.add_host("web")
+    shown = lena.types("state plan web")
+    assert shown.code == 0, shown
+    assert "what was applied last: web" in shown.err
+    assert next(iter(coordinator.runs.values())).modules == ("web",)
+    new = coordinator.add_host("new")
+    coordinator.on("GET", f"/agents/{new}/state", Reply(reports.MachineState()))
+    for line, why in (("plan new", "nothing was applied"), ("apply new web --yes", "the same")):
+        refused = lena.types(f"state {line}")
+        assert refused.code == 2
+        assert why in refused.err
+        assert "--module M" in refused.err
+    assert len(coordinator.runs) == 1
+
+
+def test_to_plan_no_module_must_be_said(lena: Person, coordinator: FakeCoordinator) -> None:
+    coordinator.add_host("web")
+    assert lena.types("state plan web --no-modules").out.startswith("web: no modules\n")
+    assert lena.types("state plan web --no-modules --module web").code == 2

@@ -44,6 +44,15 @@ def test_each_refusal_has_its_exit_code_and_its_request_id(
     assert "req-1" in caught.value.where
 
 
+def test_what_is_not_there_names_the_list_of_what_is(server: ApiServer) -> None:
+    server.on("GET", "/x", problem(404, "not_found", "there is no module 'web'"))
+    transport = Transport(server.url, "")
+    with pytest.raises(NotFoundError) as caught:
+        transport.request("GET", "/api/v1/x")
+    transport.close()
+    assert caught.value.next_command == "standfast modules list"
+
+
 def test_something_else_than_a_coordinator_is_recognised(server: ApiServer) -> None:
     server.on("GET", "/x", Reply(raw=b"<html>proxy</html>", status=502))
     transport = Transport(server.url, "")

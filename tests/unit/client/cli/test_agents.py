@@ -98,3 +98,28 @@ def test_one_host_is_shown_by_name_and_unknown_ones_are_exit_code_4(
     missing = lena.types("agents show wep")
     assert missing.code == 4
     assert "did you mean 'web'" in missing.err
+
+
+def test_a_host_that_does_not_come_is_waited_for_so_long_and_no_longer(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """With --wait an empty list is an error that says where to look; without, it is an answer."""
+    assert lena.types("agents list").code == 0
+    shown = lena.types("agents list --wait 1")
+    assert shown.code == 4
+    assert "no such host came within 1 s" in shown.err
+    coordinator.add_host("web")
+    assert "web" in lena.types("agents list --wait 1").out
+
+
+def test_a_terminal_shows_the_beginning_of_an_id_that_a_command_takes(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """The command that it offers for a pending host can be pasted; a pipe has the whole id."""
+    node = coordinator.add_host("web", status="pending")
+    shown = lena.types("agents list", terminal=True).out
+    assert node not in shown
+    offered = shown.rstrip().rpartition("agents approve ")[2].split()[0]
+    assert node.startswith(offered)
+    assert lena.types(f"agents show {offered}").code == 0
+    assert node in lena.types("agents list").out

@@ -73,3 +73,20 @@ def test_what_cannot_be_approved_says_so(lena: Person, coordinator: FakeCoordina
     drift = msgspec.structs.replace(coordinator.runs[run_id], step="state.drift")
     coordinator.on("GET", "/runs/d", Reply(drift))
     assert lena.types("approve d --yes").code == 1
+
+
+def test_sign_and_leave_names_the_run_that_goes_on(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """With --no-wait nothing is asked of the run after the signature; its id is the answer."""
+    run_id = planned(lena, coordinator)
+    done = lena.types(f"approve {run_id} --yes --no-wait --json")
+    assert done.code == 0, done
+    answer = done.document()
+    assert answer["run_id"] in coordinator.runs
+    assert answer["run_id"] != run_id
+    assert answer["phase"] == "completed"
+    assert len(coordinator.decisions) == 1
+    assert coordinator.requests[-1].path.endswith("/decisions")
+    spoken = lena.types("state apply web --module web --yes --no-wait").out
+    assert f"next: standfast runs show {list(coordinator.runs)[-1]}" in spoken

@@ -91,3 +91,21 @@ def test_a_reader_that_has_gone_is_no_crash(tmp_path: object) -> None:
 
 def test_the_root_lists_its_commands_in_order() -> None:
     assert cli.list_commands(click.Context(cli)) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", ["", "agents"])
+def test_a_group_without_a_command_shows_its_help_as_it_is(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code says that nothing was done; the text is the help, not an error about it."""
+    assert main([name] if name else []) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("Usage: standfast")
+    assert "error" not in shown.partition("\n")[0]
+
+
+def test_the_version_of_a_checkout_is_that_of_its_project_file(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("standfast 0.")

@@ -46,7 +46,7 @@ def test_an_apply_signs_what_was_shown_and_reports_each_resource(
     assert decision.nodes == (node,)
     assert decision.expires_at - decision.not_before == 3_600
     assert "~ changed" in shown.out
-    assert "1 of 1 hosts succeeded" in shown.out
+    assert "1 of 1 host succeeded" in shown.out
 
 
 def test_nothing_is_started_until_the_person_says_yes(

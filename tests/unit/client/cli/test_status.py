@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from protocol import api
 from protocol.keys import SigningKey
 from tests.fakes.api_server import FakeCoordinator, Reply
@@ -17,6 +19,9 @@ def test_status_works_before_a_log_in_and_pins_the_key(
     key.unlink()
     shown = lena.types("status --json").document()
     assert shown["key_pinned"] is True
+    plain = lena.types("status").out
+    assert "roster\tshown to operators only (no operator key here" in plain
+    assert "none yet" not in plain
     assert coordinator.sent("POST", "/auth/challenge") == []
     key.write_bytes(held)
     key.chmod(0o600)
@@ -26,4 +31,16 @@ def test_status_works_before_a_log_in_and_pins_the_key(
     coordinator.on("GET", "/status", Reply(api.Status(1, "ok", other, agents={"approved": 2})))
     text = lena.types("status").out
     assert "NOT the pinned key" in text
+    assert "its key is not the pinned one" in text
     assert "2 approved" in text
+
+
+def test_a_coordinator_that_is_not_there_is_waited_for_only_if_asked(stranger: Person) -> None:
+    """Without --wait the answer comes at once, with it after that time; both name the address."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        stranger.founds(f"http://127.0.0.1:{closed.getsockname()[1]}")
+        for line in ("status", "status --wait 1"):
+            shown = stranger.types(line)
+            assert shown.code == 1
+            assert "refused" in shown.err

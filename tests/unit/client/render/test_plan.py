@@ -59,7 +59,7 @@ def test_each_kind_of_change_has_its_symbol_and_its_lines() -> None:
         "! file-unix  /run/e",
         "unsigned",
         "= 1 resource unchanged",
-        "Plan: 1 to add, 2 to change, 1 to remove on 1 host. 1 could not be looked at.",
+        "Plan: 1 to add, 1 to change, 1 to remove, 1 to run on 1 host. 1 could not be looked at.",
     ):
         assert expected in shown, shown
 
@@ -67,9 +67,11 @@ def test_each_kind_of_change_has_its_symbol_and_its_lines() -> None:
 @pytest.mark.parametrize(
     ("sums", "line"),
     [
+        (Totals(), "No host gave a plan."),
         (Totals(hosts=3), "No changes on 3 hosts."),
         (Totals(unknown=1, hosts=1), "No changes on 1 host. 1 could not be looked at."),
         (Totals(add=1, hosts=1), "Plan: 1 to add, 0 to change, 0 to remove on 1 host."),
+        (Totals(run=1, hosts=1), "Plan: 0 to add, 0 to change, 0 to remove, 1 to run on 1 host."),
     ],
 )
 def test_one_line_says_it_all(sums: Totals, line: str) -> None:
@@ -91,3 +93,32 @@ def test_drift_says_what_happened_outside() -> None:
     assert "web: drifted, looked at now (event)" in shown
     assert "! file-unix  /etc/a  [web]  is gone" in shown
     assert "/etc/b" not in shown
+
+
+def test_one_host_is_not_named_on_every_line() -> None:
+    """Number and name stand where hosts differ, and nowhere else."""
+    changes = (item("/etc/a", "create"), item("/etc/b", "none"))
+    alone = text(plan_lines({"web": changes}))
+    assert alone.startswith("+ file-unix  /etc/a")
+    assert "on web" not in alone
+    assert "\n= 1 resource unchanged" in alone
+    assert "on web" in text(plan_lines({"web": changes, "db": ()}))
+    both = text(plan_lines({"web": changes, "db": changes}))
+    assert both.startswith("2 hosts  + file-unix  /etc/a")
+
+
+def test_the_names_above_a_diff_are_no_removed_and_added_lines() -> None:
+    """`---` and `+++` have no colour of their own; a removed line that begins so has."""
+    diff = ("--- /etc/a", "+++ /etc/a", "@@ -1 +1 @@", "--- old", "+++ new")
+    shown = plan_lines({"web": (item("/etc/a", "update", (Change("content", diff=diff),)),)})
+    styles = [one[-1].style for one in shown if not one[0].text.strip() and len(one) == 2]
+    assert styles == ["dim", "dim", "dim", "remove", "add"]
+
+
+def test_triggered_is_not_said_twice() -> None:
+    script = item("/run/d", "run", type="script", message="triggered")
+    assert "triggered" in text(plan_lines({"web": (script,)}))
+    because = msgspec.structs.replace(script, triggers=(Trigger("rerun", ("page",)),))
+    shown = text(plan_lines({"web": (because,)}))
+    assert "rerun because of page" in shown
+    assert "triggered" not in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from client.render.results import apply_result, run_lines, succeeded
@@ -38,7 +39,7 @@ def test_each_resource_that_did_something_has_its_line() -> None:
     assert "/c" not in shown
     assert "one resource failed" in shown
     assert "next: standfast why web" in shown
-    assert "0 of 1 hosts succeeded" in shown
+    assert "0 of 1 host succeeded" in shown
 
 
 @pytest.mark.parametrize(("phase", "good"), [("succeeded", True), ("refused", False)])
@@ -49,3 +50,14 @@ def test_success_is_every_host(phase: StepPhase, good: bool) -> None:
 @pytest.mark.parametrize("document", [None, {}, {"plan": 1}, [1], "x"])
 def test_something_else_is_no_apply_result(document: Json) -> None:
     assert apply_result(run("succeeded", document).steps[0]) is None
+
+
+def test_a_host_that_changed_is_planned_again() -> None:
+    """Nothing is to be explained there: the next command is the plan, with the run's modules."""
+    stale: dict[str, Json] = {
+        "module": "web", "type": "script", "identity": "/b", "action": "run", "status": "stale",
+    }  # fmt: skip
+    made = run("failed", {**RESULT, "resources": [stale]})
+    made = msgspec.structs.replace(made, modules=("web", "db"))
+    shown = "\n".join("".join(span.text for span in one) for one in run_lines(made))
+    assert "next: standfast state plan web --module web --module db" in shown
