@@ -1,3 +1,1 @@
 """The daemon on a host: it verifies, applies, watches and reports, also when it is cut off."""
-
-__version__ = "0.1.0"

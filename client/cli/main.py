@@ -74,25 +74,10 @@ class LazyGroup(GlobalGroup):
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib.metadata import PackageNotFoundError, version
+        from protocol.version import VERSION
 
-        try:
-            number = version("standfast")
-        except PackageNotFoundError:
-            number = _checkout_version()
-        click.echo(f"standfast {number}")
+        click.echo(f"standfast {VERSION}")
         ctx.exit()
-
-
-def _checkout_version() -> str:
-    import tomllib
-    from pathlib import Path
-
-    try:
-        text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-        return f"{tomllib.loads(text)['project']['version']} (from a checkout)"
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
-        return "from a checkout"
 
 
 @click.group(

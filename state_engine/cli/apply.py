@@ -60,12 +60,14 @@ class Stop:
 
 @click.command("apply")
 @sources.PATHS
+@sources.PARAMETERS
 @local.options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def command(  # noqa: PLR0913 - one parameter per option
     context: click.Context,
     paths: tuple[str, ...],
+    parameters: sources.Parameters,
     state_dir: Path | None,
     as_json: bool,
     detailed_exitcode: bool,
@@ -78,7 +80,9 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     What an earlier apply brought and is in no module any more is removed.
     """
-    chosen = local.Options(state_dir, as_json, detailed_exitcode, verify_content, tags, attributes)
+    chosen = local.Options(
+        state_dir, as_json, detailed_exitcode, verify_content, tags, attributes, parameters
+    )
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("there is nobody to ask: add --yes")
     resources = local.desired(context, paths, chosen)

@@ -5,18 +5,29 @@ from __future__ import annotations
 import click
 
 from state_engine.cli import output, sources
+from state_engine.language import requires
 from state_engine.language.conflicts import find_conflicts
 from state_engine.language.problems import has_errors
 
 
 @click.command("check")
 @sources.PATHS
+@sources.PARAMETERS
 @sources.AS_JSON
 @click.pass_context
-def command(context: click.Context, paths: tuple[str, ...], as_json: bool) -> None:
-    """Find conflicts across modules. Exit code 1 if there is one, or a file has an error."""
-    loaded = sources.load(paths)
-    problems = [*loaded.problems, *find_conflicts(loaded.modules)]
+def command(
+    context: click.Context,
+    paths: tuple[str, ...],
+    parameters: sources.Parameters,
+    as_json: bool,
+) -> None:
+    """Find conflicts across modules, and what they lack of each other. Exit code 1 if there is one, or a file has an error."""
+    loaded = sources.load(paths, parameters)
+    problems = [
+        *loaded.problems,
+        *find_conflicts(loaded.modules),
+        *requires.check(loaded.modules),
+    ]
     ok = not has_errors(problems)
     if as_json:
         output.echo_json(

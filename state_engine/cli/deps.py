@@ -9,7 +9,7 @@ import msgspec
 
 from protocol.canonical import Json
 from state_engine.cli import output, sources
-from state_engine.language import order
+from state_engine.language import order, requires
 from state_engine.language.variants import alternatives
 from state_engine.model import Module
 from state_engine.resources.registry import KINDS
@@ -36,14 +36,21 @@ class Line(msgspec.Struct, frozen=True):
 
 @click.command("deps")
 @sources.PATHS
+@sources.PARAMETERS
 @sources.AS_JSON
 @click.option("--dot", is_flag=True, help="Print a graph for Graphviz.")
 @click.pass_context
-def command(context: click.Context, paths: tuple[str, ...], as_json: bool, dot: bool) -> None:
+def command(
+    context: click.Context,
+    paths: tuple[str, ...],
+    parameters: sources.Parameters,
+    as_json: bool,
+    dot: bool,
+) -> None:
     """Show the resolved apply order. Exit code 1 if a file has an error."""
     if as_json and dot:
         raise click.UsageError("--json and --dot exclude each other")
-    loaded = sources.load(paths)
+    loaded = sources.load(paths, parameters)
     if not loaded.ok:
         if as_json:
             problems = output.problems_json(loaded.problems)
@@ -51,7 +58,7 @@ def command(context: click.Context, paths: tuple[str, ...], as_json: bool, dot: 
         else:
             output.echo_problems(loaded.problems, err=True)
         context.exit(1)
-    modules = sorted(loaded.modules, key=lambda module: module.name)
+    modules = requires.in_order(loaded.modules)
     if as_json:
         shown: list[Json] = [_as_json(module) for module in modules]
         problems = output.problems_json(loaded.problems)

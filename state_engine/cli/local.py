@@ -35,6 +35,7 @@ class Options(msgspec.Struct, frozen=True):
     verify_content: bool
     tags: dict[str, str]
     attributes: dict[str, str]
+    parameters: sources.Parameters = {}
 
 
 def options(function: Callable[_P, None]) -> Callable[_P, None]:
@@ -91,7 +92,7 @@ def desired(
 
     The user runs these modules himself, so they are trusted. Problems end the command (exit 1).
     """
-    loaded = sources.load(paths)
+    loaded = sources.load(paths, chosen.parameters)
     problems: list[Problem] = list(loaded.problems)
     resources: tuple[ResolvedResource, ...] = ()
     if not has_errors(problems):

@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from protocol.errors import StandfastError
+from protocol.version import VERSION
 
 # The short help stands here too, so that `--help` imports no command.
 COMMANDS = {
@@ -67,18 +68,8 @@ class LazyGroup(click.Group):
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     del parameter
     if wanted and not context.resilient_parsing:
-        click.echo(f"standfast-state, version {installed_version()}")
+        click.echo(f"standfast-state {VERSION}")
         context.exit()
-
-
-def installed_version() -> str:
-    """Return the version of the installed distribution; a checkout without one says so."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("standfast")
-    except metadata.PackageNotFoundError:
-        return "unknown (not installed)"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -20,11 +20,13 @@ from state_engine.engine.progress import recovered
 
 @click.command("plan")
 @sources.PATHS
+@sources.PARAMETERS
 @local.options
 @click.pass_context
-def command(
+def command(  # noqa: PLR0913 - one parameter per option
     context: click.Context,
     paths: tuple[str, ...],
+    parameters: sources.Parameters,
     state_dir: Path | None,
     as_json: bool,
     detailed_exitcode: bool,
@@ -33,7 +35,9 @@ def command(
     attributes: dict[str, str],
 ) -> None:
     """Show what an apply would change on this host; changes nothing."""
-    chosen = local.Options(state_dir, as_json, detailed_exitcode, verify_content, tags, attributes)
+    chosen = local.Options(
+        state_dir, as_json, detailed_exitcode, verify_content, tags, attributes, parameters
+    )
     resources = local.desired(context, paths, chosen)
     state = local.open_state(chosen)
     ports = local.open_ports(state)

@@ -12,10 +12,11 @@ import click
 import msgspec
 
 from state_engine.language.load import MAX_BYTES
-from state_engine.language.problems import has_errors
+from state_engine.language.problems import has_errors, nearest
 from state_engine.language.validate import check_text
 from state_engine.model import Module, Problem
 
+Parameters = dict[str, dict[str, str]]
 SUFFIXES = (".ordo.yaml", ".standfast.yaml")
 
 PATHS = click.argument(
@@ -81,11 +82,36 @@ def read(path: str) -> tuple[bytes, Problem | None]:
         return b"", Problem(path, 1, f"cannot read the file: {why}", code="unreadable")
 
 
-def load(paths: tuple[str, ...]) -> Loaded:
-    """Return what the files under some paths hold.
+def _parameters(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> Parameters:
+    """Return the texts of `MODULE.NAME=VALUE` options, by module and name; the last one counts."""
+    found: dict[str, dict[str, str]] = {}
+    for text in given:
+        left, equals, value = text.partition("=")
+        # A module's name may hold dots, a parameter's may not.
+        module, dot, name = left.rpartition(".")
+        if not (equals and dot and module and name):
+            raise click.BadParameter(f"{text!r} is not MODULE.NAME=VALUE", context, parameter)
+        found.setdefault(module, {})[name] = value
+    return found
+
+
+PARAMETERS = click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="MODULE.NAME=VALUE",
+    callback=_parameters,
+    help="Give a parameter of a module a value (a list or map in YAML).",
+)
+
+
+def load(paths: tuple[str, ...], given: Parameters | None = None) -> Loaded:
+    """Return what the files under some paths hold, with the values given for parameters.
 
     Raises:
-        click.UsageError: a directory holds no module file.
+        click.UsageError: a directory holds no module file, or a value is for no module of these.
     """
     files = find(paths)
     modules: list[Module] = []
@@ -95,8 +121,15 @@ def load(paths: tuple[str, ...]) -> Loaded:
         if unread is not None:
             problems.append(unread)
             continue
-        module, found = check_text(data, path)
+        module, found = check_text(data, path, given)
         problems += found
         if module is not None:
             modules.append(module)
-    return Loaded(files, tuple(modules), tuple(problems))
+    loaded = Loaded(files, tuple(modules), tuple(problems))
+    names = {module.name for module in modules}
+    for name in given or {}:
+        if loaded.ok and name not in names:
+            near = nearest(name, sorted(names))
+            hint = f" Did you mean {near!r}?" if near else ""
+            raise click.UsageError(f"--param: no module is called {name!r}.{hint}")
+    return loaded

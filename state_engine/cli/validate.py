@@ -9,11 +9,17 @@ from state_engine.cli import output, sources
 
 @click.command("validate")
 @sources.PATHS
+@sources.PARAMETERS
 @sources.AS_JSON
 @click.pass_context
-def command(context: click.Context, paths: tuple[str, ...], as_json: bool) -> None:
+def command(
+    context: click.Context,
+    paths: tuple[str, ...],
+    parameters: sources.Parameters,
+    as_json: bool,
+) -> None:
     """Check module files; directories are walked. Exit code 1 if one has an error."""
-    loaded = sources.load(paths)
+    loaded = sources.load(paths, parameters)
     if as_json:
         output.echo_json(
             {

@@ -37,7 +37,7 @@ def test_every_command_is_found_under_its_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--version"], 0, "standfast-state, version"),
+        (["--version"], 0, "standfast-state 0."),
         (["valdate"], 2, "Did you mean 'validate'?"),
         (["zzz"], 2, "No such command 'zzz'."),
         (["validate"], 2, "Missing argument"),
