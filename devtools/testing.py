@@ -16,9 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Program that some test starts -> the Debian package that brings it.
 NEEDED = {
+    "mmdebstrap": "mmdebstrap",
+    "gpg": "gnupg",
     "ssh-keygen": "openssh-client",
     "strace": "strace",
     "systemd-analyze": "systemd",
+    "systemd-nspawn": "systemd-container",
     "useradd": "passwd",
     "visudo": "sudo",
 }

@@ -102,8 +102,20 @@ class FilePort(Protocol):
         """
         ...
 
-    def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
-        """Replace the file atomically: temporary sibling, fsync, rename, fsync of the directory."""
+    def write(
+        self,
+        path: str,
+        content: bytes,
+        mode: int,
+        uid: int,
+        gid: int,
+        accept: Callable[[str], None] | None = None,
+    ) -> None:
+        """Replace the file atomically: temporary sibling, fsync, rename, fsync of the directory.
+
+        `accept` is called with the path of the sibling, whole and with its owner and mode, before
+        it is renamed; what it raises leaves the old file as it was.
+        """
         ...
 
     def make_directory(self, path: str, mode: int, uid: int, gid: int) -> None:

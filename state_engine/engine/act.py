@@ -13,7 +13,7 @@ from state_engine.engine.removal import Removal
 from state_engine.engine.steps import Outcome, carry_out
 from state_engine.model import AppliedResource
 from state_engine.ports import PortError, Ports
-from state_engine.resources.contract import Context, Step, WriteFile
+from state_engine.resources.contract import Context, EditFile, Step, WriteFile
 
 
 def act(prepared: Prepared, found: Look, settings: Settings, ledger: Ledger) -> None:
@@ -117,6 +117,13 @@ def _history(
     if found.item.action != "create" and (record.created or record.pre_image is not None):
         return record
     for step in steps:
+        if isinstance(step, EditFile) and step.expected is not None and record.pre_mode is None:
+            # No copy, but a mark: the file was there, and only a part of it can be ours.
+            stat = ports.files.stat(step.path)
+            if stat is not None:
+                record = msgspec.structs.replace(
+                    record, pre_mode=stat.mode, pre_uid=stat.uid, pre_gid=stat.gid
+                )
         if isinstance(step, WriteFile):
             stat = ports.files.stat(step.path)
             if stat is not None and found.item.action == "create":

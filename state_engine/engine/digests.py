@@ -17,7 +17,12 @@ _CONTEXT = "standfast/resource/v1"
 
 def desired_digest(resource: ResolvedResource, ports: Ports) -> str:
     """Return the digest of the whole desired specification."""
-    value: Json = {"context": _CONTEXT, "kind": resource.kind, "spec": resource.spec}
+    value: Json = {
+        "context": _CONTEXT,
+        "kind": resource.kind,
+        "spec": resource.spec,
+        "on_remove": resource.on_remove,
+    }
     return _digest(value, ports, keyed=bool(resource.sensitive))
 
 
@@ -27,6 +32,7 @@ def removal_digest(applied: AppliedResource, ports: Ports) -> str:
         "context": _CONTEXT,
         "kind": applied.resource.kind,
         "remove": applied.resource.spec,
+        "on_remove": applied.resource.on_remove,
         "created": applied.created,
         "pre_image": applied.pre_image,
         "pre_mode": applied.pre_mode,

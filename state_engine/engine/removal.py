@@ -13,7 +13,7 @@ from state_engine.engine.look import masked
 from state_engine.engine.prepared import Memory
 from state_engine.model import AppliedResource, ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import PortError, Ports
-from state_engine.resources.contract import Undo
+from state_engine.resources.contract import Kind, Observation, Undo
 
 Claim = tuple[str, str]
 
@@ -129,7 +129,7 @@ def look_at_removal(
             observation = (
                 None if prepared.runs_code else kind.observe(resource.spec, ports, verify=False)
             )
-            undo = kind.undo(resource.spec, observation, applied)
+            undo = _undo(kind, observation, applied)
             if undo.steps and (path := standing.same_as(applied)) is not None:
                 undo = Undo(message=f"kept: it is the same as {path}, which is desired")
         except (PortError, msgspec.ValidationError) as error:
@@ -143,6 +143,23 @@ def look_at_removal(
         observed=observed_digest(observation, ports, keyed=bool(resource.sensitive)),
     )
     return Removal(msgspec.structs.replace(item, digest=item_digest(item)), undo)
+
+
+def _undo(kind: Kind, observation: Observation | None, applied: AppliedResource) -> Undo:
+    """Return how a resource goes away, as its module chose when it was applied."""
+    resource = applied.resource
+    if resource.on_remove == "keep":
+        return Undo(message="kept and forgotten: `on_remove: keep`")
+    if resource.on_remove == "undo" or applied.created:
+        return kind.undo(resource.spec, observation, applied)
+    # What was there before us goes as if we had made it: the kind then still takes only what is
+    # its own (an edited file leaves a copy, a directory with something in it stays).
+    ours = msgspec.structs.replace(applied, created=True)
+    undo = kind.undo(resource.spec, observation, ours)
+    if not undo.steps:
+        return undo
+    message = f"{undo.message}; it was there before us (`on_remove: delete`)"
+    return msgspec.structs.replace(undo, message=message)
 
 
 def _claim(key: ResourceKey) -> Claim:

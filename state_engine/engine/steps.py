@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from protocol.reports import CapturedStream
-from state_engine.ports import PortError, Ports
+from state_engine.ports import PortError, Ports, ProgramCall
 from state_engine.resources.accounts import gid_of, uid_of
 from state_engine.resources.contract import (
+    PLACEHOLDER,
     EditFile,
     MakeDirectory,
     MakeSymlink,
@@ -22,6 +23,10 @@ from state_engine.resources.contract import (
 
 DEFAULT_FILE_MODE = 0o644
 DEFAULT_DIRECTORY_MODE = 0o755
+# A program that checks one file of configuration takes a second or two.
+CHECK_TIMEOUT = 60.0
+# A few log lines: an error is read in one go, and travels with every result.
+MAX_EXPLAINED = 1_000
 
 
 class Outcome:
@@ -39,51 +44,42 @@ def carry_out(steps: tuple[Step, ...], ports: Ports, outcome: Outcome) -> None:
         PortError: a step failed; the steps before it are done.
     """
     for step in steps:
-        _one(step, ports, outcome)
+        if _one(step, ports, outcome):
+            outcome.changed = True
 
 
-def _one(step: Step, ports: Ports, outcome: Outcome) -> None:
+def _one(step: Step, ports: Ports, outcome: Outcome) -> bool:
+    """Say whether there was anything to do."""
     match step:
         case WriteFile():
-            _write(step, ports)
+            _write(step, ports, outcome)
         case EditFile():
-            _edit(step, ports)
-        case MakeSymlink():
-            uid, gid = _owner(step.owner, ports), _group(step.group, ports)
-            ports.files.make_symlink(step.path, step.target, uid, gid)
+            _edit(step, ports, outcome)
         case RestoreFile():
             _restore(step, ports)
-        case MakeDirectory():
-            mode = DEFAULT_DIRECTORY_MODE if step.mode is None else step.mode
-            uid, gid = _owner(step.owner, ports), _group(step.group, ports)
-            ports.files.make_directory(step.path, mode, uid, gid)
+        case MakeDirectory() | MakeSymlink():
+            _make(step, ports)
         case SetAttributes():
             _set_attributes(step, ports)
-        case RemoveFile():
-            if step.backup:
-                ports.backups.keep(step.path)
-            ports.files.remove(step.path)
-        case RemoveDirectory():
-            if not ports.files.is_empty(step.path):
-                return
-            ports.files.remove(step.path)
+        case RemoveFile() | RemoveDirectory():
+            return _remove(step, ports)
         case RunScript():
             outcome.changed = True
             _run(step, ports, outcome)
         case _:
             assert_never(step)
-    outcome.changed = True
+    return True
 
 
-def _edit(step: EditFile, ports: Ports) -> None:
+def _edit(step: EditFile, ports: Ports, outcome: Outcome) -> None:
     found = ports.files.stat(step.path)
     digest = None if found is None else ports.files.digest(step.path, verify=True)
     if digest != step.expected:
         raise PortError(f"{step.path} was changed meanwhile; plan again")
-    _write(step, ports)
+    _write(step, ports, outcome)
 
 
-def _write(step: WriteFile | EditFile, ports: Ports) -> None:
+def _write(step: WriteFile | EditFile, ports: Ports, outcome: Outcome) -> None:
     existing = ports.files.stat(step.path)
     mode, uid, gid = DEFAULT_FILE_MODE, -1, -1
     if existing is not None:
@@ -93,7 +89,38 @@ def _write(step: WriteFile | EditFile, ports: Ports) -> None:
     mode = mode if step.mode is None else step.mode
     uid = uid if step.owner is None else _owner(step.owner, ports)
     gid = gid if step.group is None else _group(step.group, ports)
-    ports.files.write(step.path, step.content, mode, uid, gid)
+    check = step.check if isinstance(step, WriteFile) else ()
+
+    def accept(candidate: str) -> None:
+        argv = tuple(argument.replace(PLACEHOLDER, candidate) for argument in check)
+        call = ProgramCall(argv, timeout=CHECK_TIMEOUT)
+        captured = outcome.captured["check"] = ports.programs.run(call)
+        if captured.exit != 0:
+            raise PortError(f"{step.path} stays as it is: {_failure('its check', captured, call)}")
+
+    ports.files.write(step.path, step.content, mode, uid, gid, accept if check else None)
+
+
+def _make(step: MakeDirectory | MakeSymlink, ports: Ports) -> None:
+    uid, gid = _owner(step.owner, ports), _group(step.group, ports)
+    if isinstance(step, MakeDirectory):
+        mode = DEFAULT_DIRECTORY_MODE if step.mode is None else step.mode
+        ports.files.make_directory(step.path, mode, uid, gid)
+        return
+    existing = ports.files.stat(step.path)
+    if existing is not None:  # an owner that is not managed stays
+        uid = existing.uid if step.owner is None else uid
+        gid = existing.gid if step.group is None else gid
+    ports.files.make_symlink(step.path, step.target, uid, gid)
+
+
+def _remove(step: RemoveFile | RemoveDirectory, ports: Ports) -> bool:
+    if isinstance(step, RemoveDirectory) and not ports.files.is_empty(step.path):
+        return False
+    if isinstance(step, RemoveFile) and step.backup:
+        ports.backups.keep(step.path)
+    ports.files.remove(step.path)
+    return True
 
 
 def _restore(step: RestoreFile, ports: Ports) -> None:
@@ -124,11 +151,26 @@ def _run(step: RunScript, ports: Ports, outcome: Outcome) -> None:
     ports.accounts.forget()
     outcome.captured[step.phase] = captured
     if captured.exit != 0:
-        reason = f"exit {captured.exit}"
-        if captured.exit == 124:
-            reason += f" (124 is also a run longer than {step.call.timeout:g} s)"
-        last = captured.stderr.strip().rpartition("\n")[2][:200]
-        raise PortError(f"{step.phase} failed: {reason}" + (f": {last}" if last else ""))
+        raise PortError(_failure(step.phase, captured, step.call) + _explained(step, ports))
+
+
+def _failure(what: str, captured: CapturedStream, call: ProgramCall) -> str:
+    reason = f"exit {captured.exit}"
+    if captured.exit == 124:
+        reason += f" (124 is also a run longer than {call.timeout:g} s)"
+    last = captured.stderr.strip().rpartition("\n")[2][:200]
+    return f"{what} failed: {reason}" + (f": {last}" if last else "")
+
+
+def _explained(step: RunScript, ports: Ports) -> str:
+    """Return what the step's explanation adds to its error; one that cannot be had adds nothing."""
+    if step.explain is None:
+        return ""
+    try:
+        text = ports.programs.run(step.explain).stdout.strip()
+    except PortError:
+        return ""
+    return f"; its last words: {text[-MAX_EXPLAINED:]}" if text else ""
 
 
 def _owner(name: str | None, ports: Ports) -> int:

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat as st
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -109,7 +109,15 @@ class LinuxFiles:
             public = place.public and found.st_mode & st.S_IROTH
             return _up_to(handle, limit) if public or self._show_private else None
 
-    def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+    def write(
+        self,
+        path: str,
+        content: bytes,
+        mode: int,
+        uid: int,
+        gid: int,
+        accept: Callable[[str], None] | None = None,
+    ) -> None:
         """Replace the file atomically: temporary sibling, fsync, rename, fsync of the directory.
 
         -1 for `uid` or `gid` means our own. On any error the old file stands as it was.
@@ -121,6 +129,8 @@ class LinuxFiles:
             try:
                 with _closing(handle):
                     _fill(handle, content, mode, uid, gid)
+                    (accept or _accept_all)(f"{path.rpartition('/')[0]}/{temporary}")
+                    walk.refuse_if_swapped(handle, parent, temporary)
                 os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
                 with suppress(OSError):
@@ -143,6 +153,33 @@ class LinuxFiles:
                 with suppress(OSError):
                     os.rmdir(name, dir_fd=parent)
                 raise
+            walk.sync_directory(parent)
+
+    def read_link(self, path: str) -> str:
+        """Return where a symbolic link leads, as it is written there."""
+        with walk.parent_of(path) as (parent, name), _told("read", path):
+            return os.readlink(name, dir_fd=parent)
+
+    def make_symlink(self, path: str, target: str, uid: int, gid: int) -> None:
+        """Put a symbolic link in its place atomically: temporary sibling, rename, fsync.
+
+        -1 for `uid` or `gid` means our own.
+        """
+        with walk.parent_of(path) as (parent, name), _told("link", path):
+            _refuse_unless_link(parent, name, path)
+            temporary = temporary_name(name)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=parent)
+            os.symlink(target, temporary, dir_fd=parent)
+            try:
+                self._own_link(parent, temporary, uid, gid)
+                os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=parent)
+                raise
+            finally:
+                self.cache.forget(path)
             walk.sync_directory(parent)
 
     def set_mode(self, path: str, mode: int) -> None:
@@ -176,16 +213,27 @@ class LinuxFiles:
     def names(self, path: str) -> tuple[str, ...]:
         """Return the names in a directory, sorted."""
         found: list[str] = []
-        with walk.parent_of(path) as (parent, name), _told("list", path):
-            with (
-                _closing(os.open(name, _LIST, dir_fd=parent)) as handle,
-                os.scandir(handle) as entries,
-            ):
-                for entry in entries:
-                    found.append(entry.name)
-                    if len(found) > MAX_NAMES:
-                        raise PortError(f"{path} holds more than {MAX_NAMES} names", "EFBIG")
+        with (
+            walk.parent_of(path) as (parent, name),
+            _told("list", path),
+            _closing(os.open(name, _LIST, dir_fd=parent)) as handle,
+            os.scandir(handle) as entries,
+        ):
+            for entry in entries:
+                found.append(entry.name)
+                if len(found) > MAX_NAMES:
+                    raise PortError(f"{path} holds more than {MAX_NAMES} names", "EFBIG")
         return tuple(sorted(found))
+
+    def _own_link(self, parent: int, name: str, uid: int, gid: int) -> None:
+        if uid == gid == -1:
+            return
+        with _closing(os.open(name, _HANDLE, dir_fd=parent)) as handle:
+            # Whoever can write to the directory may have put a hard link to somebody's file there.
+            found = os.fstat(handle)
+            if not st.S_ISLNK(found.st_mode) or found.st_uid != self._euid or found.st_nlink != 1:
+                raise OSError(errno.EBUSY, "the link changed meanwhile")
+            _own(handle, uid, gid)
 
     def _refuse_unless_new(self, handle: int, path: str) -> None:
         # Whoever can write to the parent may have put another directory in the new one's place. An
@@ -285,11 +333,22 @@ def _refuse_unless_file(parent: int, name: str, path: str, *, must_exist: bool =
             raise
         return
     if not st.S_ISREG(found.st_mode):
-        raise PortError(f"{path} is not a regular file", "EISDIR" if _is_dir(found) else "EINVAL")
+        raise PortError(
+            f"{path} is not a regular file", "EISDIR" if st.S_ISDIR(found.st_mode) else "EINVAL"
+        )
 
 
-def _is_dir(found: os.stat_result) -> bool:
-    return st.S_ISDIR(found.st_mode)
+def _refuse_unless_link(parent: int, name: str, path: str) -> None:
+    try:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not st.S_ISLNK(found.st_mode):
+        raise PortError(f"{path} is not a symbolic link", "EEXIST")
+
+
+def _accept_all(candidate: str) -> None:
+    del candidate
 
 
 def temporary_name(name: str) -> str:

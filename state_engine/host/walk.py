@@ -78,6 +78,17 @@ def parent_of(path: str) -> Generator[tuple[int, str], None, None]:
         yield place.handle, place.name
 
 
+def refuse_if_swapped(handle: int, parent: int, name: str) -> None:
+    """Refuse a name in a walked directory that is not the opened object's any more.
+
+    Raises:
+        OSError: EBUSY, or that there is no such name.
+    """
+    ours, there = os.fstat(handle), os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if (ours.st_ino, ours.st_dev) != (there.st_ino, there.st_dev):
+        raise OSError(errno.EBUSY, "it changed meanwhile")
+
+
 def sync_directory(handle: int) -> None:
     """Make the names in a walked directory durable."""
     # The walk opens for searching only, which is allowed in more places and cannot be synced.

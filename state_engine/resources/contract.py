@@ -17,6 +17,8 @@ from state_engine.model import AppliedResource
 from state_engine.ports import FileType, Ports, ProgramCall
 
 Spec = dict[str, Json]
+# In the arguments of a check: the path of the file to check.
+PLACEHOLDER = "{file}"
 
 
 class SpecProblem(msgspec.Struct, frozen=True):
@@ -82,13 +84,17 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class WriteFile(msgspec.Struct, frozen=True, tag=True):
-    """Replace a file's content; None stays as the old file had it, else 0644 and our own."""
+    """Replace a file's content; None stays as the old file had it, else 0644 and our own.
+
+    `check` is a program with arguments that has to accept the new file before it takes its place.
+    """
 
     path: str
     content: bytes
     mode: int | None = None
     owner: str | None = None
     group: str | None = None
+    check: tuple[str, ...] = ()
 
 
 class EditFile(msgspec.Struct, frozen=True, tag=True):
@@ -157,10 +163,14 @@ class RemoveDirectory(msgspec.Struct, frozen=True, tag=True):
 
 
 class RunScript(msgspec.Struct, frozen=True, tag=True):
-    """Run a script body; anything but exit 0 is a failure. `phase` names its captured output."""
+    """Run a script body; anything but exit 0 is a failure. `phase` names its captured output.
+
+    `explain` is run only after a failure; what it prints is added to the error.
+    """
 
     call: ProgramCall
     phase: str
+    explain: ProgramCall | None = None
 
 
 Step = (

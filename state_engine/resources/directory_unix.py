@@ -27,7 +27,9 @@ from state_engine.resources.contract import (
     Undo,
 )
 from state_engine.resources.unix_paths import (
+    Ensure,
     check_account,
+    check_alone,
     check_mode,
     check_path,
     mode_bits,
@@ -36,7 +38,11 @@ from state_engine.resources.unix_paths import (
 
 
 class DirectoryUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A directory; a field that is left out is not managed. Its parent has to exist."""
+    """A directory; a field that is left out is not managed. Its parent has to exist.
+
+    What is in it is not managed, and is never deleted: `ensure: absent` and removal delete an empty
+    directory only. On removal a directory that was there before us stays.
+    """
 
     path: Annotated[str, Meta(description="Absolute path.", examples=["/etc/app.d"])]
     owner: Annotated[
@@ -48,10 +54,13 @@ class DirectoryUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     mode: Annotated[
         str | None, Meta(description="Octal permission bits, quoted.", examples=["0755"])
     ] = None
+    ensure: Annotated[
+        Ensure, Meta(description="`absent` deletes the directory if it is empty.")
+    ] = "present"
 
 
 class DirectoryObservation(msgspec.Struct, frozen=True):
-    """A path as found; `empty` is only looked at for removal and is no part of the state."""
+    """A path as found; `empty` is only looked at where it is to go, and is no part of the state."""
 
     type: FileType
     mode: int
@@ -85,6 +94,7 @@ class DirectoryUnix:
             *check_mode(directory.mode),
             *check_account("owner", directory.owner),
             *check_account("group", directory.group),
+            *check_alone(directory.ensure, [directory.owner, directory.group, directory.mode]),
         ]
 
     def identity(self, spec: Spec, resource_id: str | None) -> str | None:
@@ -102,9 +112,11 @@ class DirectoryUnix:
         del spec
         return False
 
-    def glance(self, spec: Spec) -> Glance:
-        """Return the whole desired state: one lstat can confirm it."""
+    def glance(self, spec: Spec) -> Glance | None:
+        """Return the whole desired state: one lstat can confirm it, unless nothing is desired."""
         item = _spec(spec)
+        if item.ensure == "absent":
+            return None
         return Glance(item.path, "directory", mode_bits(item.mode), item.owner, item.group)
 
     def observe(self, spec: Spec, ports: Ports, *, verify: bool) -> DirectoryObservation | None:
@@ -119,6 +131,9 @@ class DirectoryUnix:
             stat.mode,
             user_as(item.owner, stat.uid, ports.accounts),
             group_as(item.group, stat.gid, ports.accounts),
+            item.ensure == "absent"
+            and stat.type == "directory"
+            and ports.files.is_empty(item.path),
         )
 
     def compare(self, spec: Spec, observation: Observation | None, context: Context) -> Difference:
@@ -126,6 +141,9 @@ class DirectoryUnix:
         del context
         item = _spec(spec)
         wanted = (("owner", item.owner), ("group", item.group))
+        absent = item.ensure == "absent"
+        if observation is None and absent:
+            return Difference("none")
         if observation is None:
             pairs = (*wanted, ("mode", item.mode))
             return Difference(
@@ -135,6 +153,10 @@ class DirectoryUnix:
         if found.type != "directory":
             message = f"{item.path} exists and is not a directory"
             return Difference("error", message=f"{message}; move it away or name another path")
+        if absent:
+            # What is in it may be absent too by the time that its turn comes.
+            note = None if found.empty else f"{item.path} is not empty; it stays unless it is then"
+            return Difference("update", (Change("ensure", "present", "absent"),), note)
         current = {"owner": found.owner, "group": found.group}
         changes = [
             Change(field, current[field], value)
@@ -147,9 +169,11 @@ class DirectoryUnix:
         return Difference("update" if changes else "none", tuple(changes))
 
     def steps(self, spec: Spec, difference: Difference) -> tuple[Step, ...]:
-        """Return one step: make the directory, or set its attributes."""
+        """Return one step: make the directory, set its attributes, or delete it if empty."""
         item = _spec(spec)
         mode = mode_bits(item.mode)
+        if item.ensure == "absent":
+            return (RemoveDirectory(item.path),) if difference.action == "update" else ()
         if difference.action == "create":
             return (MakeDirectory(item.path, mode, item.owner, item.group),)
         if difference.action == "update":
@@ -159,6 +183,8 @@ class DirectoryUnix:
     def undo(self, spec: Spec, observation: Observation | None, applied: AppliedResource) -> Undo:
         """Return: delete the directory if we made it; the step keeps one that is not empty."""
         item = _spec(spec)
+        if item.ensure == "absent":
+            return Undo(message="forgotten: what was deleted is not made again")
         if observation is None:
             return Undo(message="already gone")
         if _found(observation).type != "directory":

@@ -22,6 +22,7 @@ from state_engine.ports import MAX_CONTENT, FileType, Ports
 from state_engine.resources import text_diff
 from state_engine.resources.accounts import group_as, user_as
 from state_engine.resources.contract import (
+    PLACEHOLDER,
     Context,
     Difference,
     Glance,
@@ -36,7 +37,9 @@ from state_engine.resources.contract import (
     WriteFile,
 )
 from state_engine.resources.unix_paths import (
+    Ensure,
     check_account,
+    check_alone,
     check_mode,
     check_path,
     mode_bits,
@@ -48,7 +51,12 @@ MAX_SHOWN = 262_144
 
 
 class FileUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A regular file; a field that is left out is not managed."""
+    """A regular file; a field that is left out is not managed.
+
+    It is replaced as a whole in one step, and never through a symbolic link. On removal a file that
+    we made is deleted (after a copy of somebody's edits is kept), and content that we overwrote is
+    put back. `ensure: absent` keeps a copy and deletes the file.
+    """
 
     path: Annotated[str, Meta(description="Absolute path.", examples=["/etc/motd"])]
     content: Annotated[
@@ -68,10 +76,23 @@ class FileUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Annotated[
         str | None, Meta(description="Octal permission bits, quoted.", examples=["0644"])
     ] = None
+    validate: Annotated[
+        list[str] | None,
+        Meta(
+            description=(
+                "A program and its arguments, run by an apply on the new file before it takes its"
+                " place; `{file}` stands for its path. Anything but exit 0 leaves the old file."
+            ),
+            examples=[["/usr/sbin/sshd", "-t", "-f", "{file}"]],
+        ),
+    ] = None
+    ensure: Annotated[
+        Ensure, Meta(description="`absent` deletes the file, after a copy of it is kept.")
+    ] = "present"
 
 
 class FileObservation(msgspec.Struct, frozen=True):
-    """A path as found; `digest` only for a regular file whose content is managed.
+    """A path as found; `digest` only for a regular file whose content is managed, or is to go.
 
     `text` is there to be shown: only of a file that every user of the host may read.
     """
@@ -125,7 +146,9 @@ class FileUnix:
         problems += check_mode(file.mode)
         problems += check_account("owner", file.owner)
         problems += check_account("group", file.group)
-        return problems
+        problems += _check_command(file)
+        others = (file.content, file.template, file.owner, file.group, file.mode)
+        return problems + check_alone(file.ensure, others)
 
     def identity(self, spec: Spec, resource_id: str | None) -> str | None:
         """Return the path."""
@@ -142,9 +165,11 @@ class FileUnix:
         del spec
         return False
 
-    def glance(self, spec: Spec) -> Glance:
-        """Return the whole desired state: one lstat and the stat cache can confirm it."""
+    def glance(self, spec: Spec) -> Glance | None:
+        """Return the whole desired state, if any: one lstat and the stat cache can confirm it."""
         file = _spec(spec)
+        if file.ensure == "absent":
+            return None
         digest = None if file.content is None else _digest(file.content.encode())
         mode = mode_bits(file.mode)
         return Glance(file.path, "file", mode, file.owner, file.group, digest)
@@ -157,10 +182,13 @@ class FileUnix:
             return None
         digest: str | None = None
         text: str | None = None
-        if stat.type == "file" and file.content is not None:
+        absent = file.ensure == "absent"
+        if stat.type == "file" and (absent or file.content is not None):
             if stat.size <= MAX_CONTENT:
                 digest = ports.files.digest(file.path, verify=verify)
-            if stat.size <= MAX_SHOWN and digest != _digest(file.content.encode()):
+            if absent or file.content is None:
+                text = None
+            elif stat.size <= MAX_SHOWN and digest != _digest(file.content.encode()):
                 text = _text(ports.files.read_public(file.path, MAX_SHOWN))
         owner = user_as(file.owner, stat.uid, ports.accounts)
         group = group_as(file.group, stat.gid, ports.accounts)
@@ -169,19 +197,26 @@ class FileUnix:
     def compare(self, spec: Spec, observation: Observation | None, context: Context) -> Difference:
         """Return create, update, none; error if something else stands in the file's place."""
         file = _spec(spec)
+        absent = file.ensure == "absent"
+        if observation is None and absent:
+            return Difference("none")
         if observation is None:
-            return Difference("create", _created(file))
+            return Difference("create", _created(file), _checked(file))
         found = _found(observation)
         if found.type != "file":
             message = f"{file.path} is a {_TYPE_WORDS[found.type]}, not a regular file"
             return Difference("error", message=f"{message}; move it away or name another path")
+        if absent:
+            return _to_go(file, found)
         changes: list[Change] = []
         note: str | None = None
         if file.content is not None and found.digest != _digest(file.content.encode()):
             text = found.text if found.text is not None else _our_text(found, context.left)
             changes.append(_content_change(file.path, file.content, found, text))
+            note = _checked(file)
             if text is None and found.size <= MAX_SHOWN:
-                note = "its content is not shown: it is binary, or not every user may read it"
+                hidden = "its content is not shown: it is binary, or not every user may read it"
+                note = hidden if note is None else f"{note}; {hidden}"
         for field, current, desired in (
             ("owner", found.owner, file.owner),
             ("group", found.group, file.group),
@@ -200,12 +235,15 @@ class FileUnix:
         go on writing to what is meant to be ours.
         """
         file = _spec(spec)
+        if file.ensure == "absent":
+            return (RemoveFile(file.path, backup=True),) if difference.action == "update" else ()
         mode = mode_bits(file.mode)
         fields = {change.field for change in difference.changes}
         anew = file.content is not None and _was_open_to_others(difference)
         if difference.action == "create" or "content" in fields or anew:
             content = (file.content or "").encode()
-            return (WriteFile(file.path, content, mode, file.owner, file.group),)
+            check = tuple(file.validate or ())
+            return (WriteFile(file.path, content, mode, file.owner, file.group, check),)
         if difference.action == "update":
             return (SetAttributes(file.path, mode, file.owner, file.group),)
         return ()
@@ -213,6 +251,8 @@ class FileUnix:
     def undo(self, spec: Spec, observation: Observation | None, applied: AppliedResource) -> Undo:
         """Return: delete what we created, restore what we overwrote, leave the rest alone."""
         file = _spec(spec)
+        if file.ensure == "absent":
+            return Undo(message="forgotten: a copy of what was deleted is kept")
         if observation is None:
             return Undo(message="already gone")
         found = _found(observation)
@@ -248,6 +288,34 @@ def _found(observation: Observation) -> FileObservation:
     if not isinstance(observation, FileObservation):
         raise TypeError(f"file-unix was handed {type(observation).__name__}")
     return observation
+
+
+def _check_command(file: FileUnixSpec) -> list[SpecProblem]:
+    command = file.validate
+    if command is None:
+        return []
+    message: str | None = None
+    if not command or not command[0].startswith("/") or PLACEHOLDER in command[0]:
+        message = "`validate` starts with the absolute path of a program"
+    elif not any(PLACEHOLDER in argument for argument in command):
+        message = f"`validate` has no `{PLACEHOLDER}`, which stands for the file to check"
+    elif any("\0" in argument for argument in command):
+        message = "`validate` holds a NUL byte"
+    elif file.content is None and file.template is None:
+        message = "`validate` checks content, and none is managed"
+    return [] if message is None else [SpecProblem("validate", message)]
+
+
+def _checked(file: FileUnixSpec) -> str | None:
+    # The arguments may hold what is not to be shown.
+    return f"checked first with {file.validate[0]}" if file.validate else None
+
+
+def _to_go(file: FileUnixSpec, found: FileObservation) -> Difference:
+    if found.size > MAX_CONTENT:
+        message = f"{file.path} is too large for a copy to be kept; delete it by hand"
+        return Difference("error", message=message)
+    return Difference("update", (Change("ensure", "present", "absent"),), "a copy of it is kept")
 
 
 def _digest(content: bytes) -> str:

@@ -6,9 +6,12 @@ No look outside; the walk over a real file system is `host.walk`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Literal
 
 from state_engine.resources.contract import SpecProblem
 
+Ensure = Literal["present", "absent"]
 MAX_PATH_BYTES = 4095  # PATH_MAX with its final NUL
 MAX_NAME_BYTES = 255  # NAME_MAX
 _MODE = re.compile(r"[0-7]{3,4}|0[0-7]{4}")
@@ -54,6 +57,14 @@ def check_account(field: str, name: str | None) -> list[SpecProblem]:
     if not _ACCOUNT.fullmatch(name) or (name.isdigit() and int(name) > _MAX_ID):
         return [SpecProblem(field, f"`{name}` is not a valid {field} name or number")]
     return []
+
+
+def check_alone(ensure: Ensure, others: Sequence[object]) -> list[SpecProblem]:
+    """Return the problem of an object that is to be absent and to have other fields."""
+    if ensure == "present" or all(other is None for other in others):
+        return []
+    message = "what is absent has no content, owner or mode"
+    return [SpecProblem("ensure", message, "keep `path` and `ensure` only")]
 
 
 def mode_bits(mode: str | None) -> int | None:

@@ -78,6 +78,32 @@ def test_a_write_replaces_content_and_mode_together(world: World) -> None:
     assert world.ports.files.digest(path) == hashlib.sha256(b"b").hexdigest()
 
 
+def test_a_write_that_is_not_accepted_leaves_the_old_file(world: World) -> None:
+    """The candidate stands beside it, whole and with its mode, and is gone after either answer."""
+    files = world.ports.files
+    path = world.write("a", b"old", 0o600)
+    seen: list[tuple[str, bytes, int]] = []
+
+    def look(candidate: str) -> None:
+        stat = files.stat(candidate)
+        assert stat is not None
+        seen.append((candidate, files.read(candidate, 100), stat.mode))
+
+    def refuse(candidate: str) -> None:
+        look(candidate)
+        raise PortError("no")
+
+    with pytest.raises(PortError, match="no"):
+        files.write(path, b"new", 0o640, -1, -1, refuse)
+    assert files.read(path, 100) == b"old"
+    files.write(path, b"new", 0o640, -1, -1, look)
+    assert files.read(path, 100) == b"new"
+    assert [each[1:] for each in seen] == [(b"new", 0o640)] * 2
+    for candidate, _, _ in seen:
+        assert candidate.rpartition("/")[0] == world.root
+        assert files.stat(candidate) is None
+
+
 @pytest.mark.parametrize("name", ["missing", "missing/below", "file/below"])
 def test_nothing_there_is_none_and_not_an_error(world: World, name: str) -> None:
     """Looking for a path that does not exist, on any level, gives None."""
@@ -106,6 +132,34 @@ def test_a_final_symlink_is_seen_and_never_followed(world: World) -> None:
     assert refused(world, "set_owner", path, 0, 0) == "EINVAL"
     world.ports.files.remove(path)
     assert world.ports.files.stat(path) is None
+
+
+def test_a_symlink_is_made_read_and_replaced(world: World) -> None:
+    """It leads where it was told, in one step in place of another link; nothing need be there."""
+    files = world.ports.files
+    path = f"{world.root}/l"
+    files.make_symlink(path, "no/such/ü", -1, -1)
+    stat = files.stat(path)
+    assert stat is not None
+    assert (stat.type, stat.uid, stat.gid) == ("symlink", world.uid, world.gid)
+    assert files.read_link(path) == "no/such/ü"
+    files.make_symlink(path, "/etc", world.uid, world.gid)
+    assert files.read_link(path) == "/etc"
+    files.remove(path)
+    assert files.is_empty(world.root)
+
+
+def test_only_a_symlink_is_read_and_replaced_as_one(world: World) -> None:
+    """A file or directory in its place stays; a missing parent is an error."""
+    files = world.ports.files
+    path = world.write("a", b"theirs")
+    assert refused(world, "read_link", path) == "EINVAL"
+    assert refused(world, "read_link", f"{world.root}/missing") == "ENOENT"
+    assert refused(world, "make_symlink", path, "/etc", -1, -1) == "EEXIST"
+    assert refused(world, "make_symlink", f"{world.root}/no/l", "/etc", -1, -1) == "ENOENT"
+    files.make_directory(f"{world.root}/d", 0o755, -1, -1)
+    assert refused(world, "make_symlink", f"{world.root}/d", "/etc", -1, -1) == "EEXIST"
+    assert files.read(path, 10) == b"theirs"
 
 
 def test_directories_are_made_once_and_removed_when_empty(world: World) -> None:

@@ -55,9 +55,6 @@ RULES = {
     "module keys are known": Rule(
         "unknown-key", HEAD, f"{HEAD}resorces: []\n", (3, 1), "did you mean `resources`?"
     ),
-    "parameters come later": Rule(
-        "not-available", HEAD, f"{HEAD}parameters: {{}}\n", (3, 1), "not available in this version"
-    ),
     "no merge keys": Rule("unknown-key", HEAD, f"{HEAD}<<: {{}}\n", (3, 1), "merge keys"),
     # templates
     "template keys are known": Rule(
@@ -138,9 +135,9 @@ RULES = {
     "kind of a later version": Rule(
         "not-available",
         one(A),
-        one("resource: {service-systemd: {name: nginx}}"),
+        one("resource: {package-winget: {name: nginx}}"),
         (4, 16),
-        "kind `service-systemd` is not available in this version",
+        "kind `package-winget` is not available in this version",
     ),
     "id is text": Rule("type", one(f"{{id: '1', {A}}}"), one(f"{{id: 1, {A}}}"), (4, 10), "text"),
     "ids differ": Rule(

@@ -14,7 +14,7 @@ class Node:
     """One object of the fake file system."""
 
     def __init__(self, kind: FileType, mode: int, uid: int, gid: int, content: bytes = b"") -> None:
-        self.kind = kind
+        self.kind: FileType = kind
         self.mode = mode
         self.uid = uid
         self.gid = gid
@@ -98,14 +98,30 @@ class FakeFiles:
             return None
         return node.content[:limit]
 
-    def write(self, path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+    def write(
+        self,
+        path: str,
+        content: bytes,
+        mode: int,
+        uid: int,
+        gid: int,
+        accept: Callable[[str], None] | None = None,
+    ) -> None:
         self._parent(path)
         old = self.nodes.get(path)
         if old is not None and old.kind != "file":
             raise PortError(f"{path} is not a regular file", "EINVAL")
         if self.full:
             raise PortError(f"cannot write {path}: no space left", "ENOSPC")
-        self.put(path, Node("file", mode, max(uid, 0), max(gid, 0), content))
+        node = Node("file", mode, max(uid, 0), max(gid, 0), content)
+        if accept is not None:
+            candidate = path.rpartition("/")[0] + "/.candidate"
+            self.put(candidate, node)
+            try:
+                accept(candidate)
+            finally:
+                del self.nodes[candidate]
+        self.put(path, node)
         self.writes.append(("write", path))
 
     def make_directory(self, path: str, mode: int, uid: int, gid: int) -> None:

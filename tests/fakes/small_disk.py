@@ -12,9 +12,13 @@ import pytest
 
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """A tmpfs of 1 MiB for one test; use it as `pytest.fixture(mounted)`."""
-    path = tmp_path / "disk"
+    yield from mount(tmp_path / "disk")
+
+
+def mount(path: Path, size: str = "1m") -> Iterator[Path]:
+    """A tmpfs of this size at a new directory, until the iterator ends."""
     path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(path)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("may not mount a tmpfs here")
     yield path

@@ -7,7 +7,7 @@ from state_engine.engine.progress import Finished, Progress, Started
 from state_engine.model import AppliedResource, Snapshot
 from state_engine.ports import PortError
 from tests.fakes.ports import FakePorts, Node
-from tests.fakes.resources import a_file, a_script
+from tests.fakes.resources import a_file, a_script, resource
 
 
 def test_progress_comes_before_and_after_each_act() -> None:
@@ -79,3 +79,21 @@ def test_a_file_that_vanished_and_had_an_original_still_restores_it() -> None:
     snapshot = apply_plan("2", "n", resources, snapshot, ports, approved=None).snapshot
     apply_plan("3", "n", [], snapshot, ports, approved=None)
     assert ports.files.nodes["/f"].content == b"original"
+
+
+def test_a_part_of_a_file_remembers_whether_the_file_was_there() -> None:
+    """No copy is kept of somebody's file; its attributes are the mark that it is not ours."""
+    ports = FakePorts()
+    ports.files.put("/old", Node("file", 0o640, 1000, 0, b"theirs\n"))
+    lines = [
+        resource("line-in-file", f"{path}: x", {"path": path, "line": "x", "create": True})
+        for path in ("/old", "/new")
+    ]
+    outcome = apply_plan("op", "n", lines, Snapshot(), ports, approved=None)
+    old, new = outcome.snapshot.applied
+    assert (old.created, old.pre_image, old.pre_mode, old.pre_uid) == (True, None, 0o640, 1000)
+    assert (new.created, new.pre_mode) == (True, None)
+    assert ports.backups.kept == {}
+    apply_plan("op", "n", [], outcome.snapshot, ports, approved=None)
+    assert ports.files.read("/old", 100) == b"theirs\n"
+    assert ports.files.stat("/new") is None

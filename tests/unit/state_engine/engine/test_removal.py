@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
+from state_engine.engine.digests import desired_digest
 from state_engine.engine.prepared import Memory
 from state_engine.engine.removal import Held, Removal, Standing, leaving, look_at_removal
-from state_engine.model import AppliedResource, Snapshot
+from state_engine.model import AppliedResource, OnRemove, Snapshot
+from state_engine.resources.contract import RemoveDirectory, RemoveFile
 from tests.fakes.ports import FakePorts, Node
-from tests.fakes.resources import a_file, a_script, resource
+from tests.fakes.resources import a_directory, a_file, a_script, resource
+
+WORDS: tuple[OnRemove, ...] = ("keep", "undo", "delete")
 
 
 def look_at(applied: AppliedResource, ports: FakePorts) -> Removal:
@@ -60,6 +67,61 @@ def test_what_cannot_be_looked_at_is_an_error_and_unknown_kinds_are_forgotten() 
     assert (unknown.item.action, unknown.undo.steps) == ("remove", ())
 
 
+def chosen(on_remove: OnRemove, *, created: bool) -> Removal:
+    """Return the removal of a file whose module chose what becomes of it."""
+    ports = FakePorts()
+    ports.files.put("/f", Node("file", 0o644, 0, 0, b"ours"))
+    made = msgspec.structs.replace(a_file("/f", "ours"), on_remove=on_remove)
+    return look_at(AppliedResource(made, created=created), ports)
+
+
+@pytest.mark.parametrize(
+    ("on_remove", "created", "deleted"),
+    [
+        ("undo", True, True),
+        ("undo", False, False),
+        ("keep", True, False),
+        ("keep", False, False),
+        ("delete", True, True),
+        ("delete", False, True),
+    ],
+)
+def test_what_becomes_of_a_file_is_what_its_module_chose(
+    on_remove: OnRemove, created: bool, deleted: bool
+) -> None:
+    """Keeping is a removal without steps; deleting does not ask who made it."""
+    removal = chosen(on_remove, created=created)
+    assert removal.item.action == "remove"
+    steps = (RemoveFile("/f"),) if deleted else ()
+    assert removal.undo.steps == steps
+
+
+def test_the_choice_is_shown_and_a_decision_binds_it() -> None:
+    """Approving the one is not approving the other, even where the steps are the same."""
+    kept, undone, deleted = (chosen(word, created=False).item for word in WORDS)
+    assert len({kept.digest, undone.digest, deleted.digest}) == 3
+    assert "on_remove: keep" in str(kept.message)
+    assert "it was there before us" in str(deleted.message)
+
+
+def test_the_choice_of_a_desired_resource_is_bound_too() -> None:
+    """Whoever approves a file that will be deleted has approved that."""
+    ports = FakePorts()
+    made = a_file("/f")
+    digests = {
+        desired_digest(msgspec.structs.replace(made, on_remove=word), ports) for word in WORDS
+    }
+    assert len(digests) == 3
+
+
+def test_a_directory_with_something_in_it_is_not_deleted_whatever_is_chosen() -> None:
+    """The step is the one that keeps a directory that is not empty."""
+    ports = FakePorts()
+    ports.files.put("/d", Node("directory", 0o755, 0, 0))
+    made = msgspec.structs.replace(a_directory("/d"), on_remove="delete")
+    assert look_at(AppliedResource(made), ports).undo.steps == (RemoveDirectory("/d"),)
+
+
 def test_the_state_of_the_file_burns_an_approval() -> None:
     """Deleting a file that someone edited since is another decision."""
     ports = FakePorts()
@@ -68,3 +130,20 @@ def test_the_state_of_the_file_burns_an_approval() -> None:
     before = look_at(applied, ports).item.digest
     ports.files.put("/f", Node("file", 0o644, 0, 0, b"edited"))
     assert look_at(applied, ports).item.digest != before
+
+
+def test_a_line_goes_from_a_file_that_others_still_look_at() -> None:
+    """What only stands in a file is another thing than the file; a whole file stays for it."""
+    ports, memory = FakePorts(), Memory()
+    ports.files.put("/f", Node("file", 0o644, 0, 0, b"one\ntwo\n"))
+    one, two = (
+        resource("line-in-file", f"/f: {line}", {"path": "/f", "line": line})
+        for line in ("one", "two")
+    )
+    standing = Standing([two], ports, memory)
+    line = look_at_removal(AppliedResource(one, created=True), ports, memory, standing)
+    assert len(line.undo.steps) == 1
+    whole = AppliedResource(a_file("/f", "one\ntwo\n"), created=True)
+    kept = look_at_removal(whole, ports, memory, standing)
+    assert kept.undo.steps == ()
+    assert "/f" in (kept.item.message or "")

@@ -8,7 +8,9 @@ from protocol.reports import CapturedStream
 from state_engine.engine.steps import Outcome, carry_out
 from state_engine.ports import PortError, ProgramCall
 from state_engine.resources.contract import (
+    EditFile,
     MakeDirectory,
+    MakeSymlink,
     RemoveDirectory,
     RemoveFile,
     RestoreFile,
@@ -33,6 +35,26 @@ def test_a_write_keeps_what_is_not_managed() -> None:
     do(ports, WriteFile("/f", b"new"), WriteFile("/g", b"new"))
     assert ports.tree()["/f"] == ("file", 0o750, 1000, 1000, b"new")
     assert ports.tree()["/g"] == ("file", 0o644, 0, 0, b"new")
+
+
+@pytest.mark.parametrize("content", [b"other", None])
+def test_an_edit_finds_what_it_was_made_from_or_does_nothing(content: bytes | None) -> None:
+    """What somebody wrote or removed meanwhile is not undone by writing the old text back."""
+    ports = FakePorts()
+    old = "cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4"  # of b"old"
+    ports.files.put("/f", Node("file", 0o640, 1000, 0, b"old"))
+    do(ports, EditFile("/f", b"old", old), EditFile("/new", b"x", None, 0o600))
+    assert ports.tree()["/f"] == ("file", 0o640, 1000, 0, b"old")
+    assert ports.tree()["/new"] == ("file", 0o600, 0, 0, b"x")
+    if content is None:
+        del ports.files.nodes["/f"]
+    else:
+        ports.files.put("/f", Node("file", 0o640, 1000, 0, content))
+    before = ports.tree()
+    for step in (EditFile("/f", b"new", old), EditFile("/new", b"y", None)):
+        with pytest.raises(PortError, match="meanwhile"):
+            do(ports, step)
+    assert ports.tree() == before
 
 
 def test_a_change_of_owner_sets_no_mode_that_is_not_named() -> None:
@@ -102,3 +124,53 @@ def test_a_failing_script_tells_its_exit_and_last_words() -> None:
     assert outcome.captured["apply"].exit == 124
     assert outcome.changed
     assert ports.files.writes == []
+
+
+def test_a_link_keeps_the_owner_that_is_not_managed() -> None:
+    """A new one is our own; one in place of another belongs to whom that belonged to."""
+    ports = FakePorts()
+    do(ports, MakeSymlink("/l", "one", "app"), MakeSymlink("/l", "two", None, "root"))
+    assert ports.tree()["/l"] == ("symlink", 0o777, 1000, 0, b"two")
+    do(ports, MakeSymlink("/new", "one"))
+    assert ports.tree()["/new"] == ("symlink", 0o777, 0, 0, b"one")
+
+
+def test_a_write_is_checked_before_it_takes_its_place() -> None:
+    """The check gets the candidate's path; its words are kept; its refusal leaves the old file."""
+    ports = FakePorts()
+    ports.files.put("/f", Node("file", 0o644, 0, 0, b"old"))
+    seen: list[bytes] = []
+
+    def check(code: int) -> CapturedStream:
+        seen.append(ports.files.nodes["/.candidate"].content)
+        return CapturedStream(code, "", "line 1\nbad syntax\n")
+
+    ports.programs.known["/check -f /.candidate"] = lambda: check(1)
+    step = WriteFile("/f", b"new", check=("/check", "-f", "{file}"))
+    outcome = Outcome()
+    with pytest.raises(PortError, match="/f stays as it is: its check failed: exit 1: bad syntax"):
+        carry_out((step,), ports, outcome)
+    assert (outcome.changed, outcome.captured["check"].exit) == (False, 1)
+    assert ports.files.read("/f", 9) == b"old"
+    ports.programs.known["/check -f /.candidate"] = lambda: check(0)
+    assert do(ports, step).changed
+    assert ports.files.read("/f", 9) == b"new"
+    assert seen == [b"new", b"new"]
+
+
+def test_a_failed_step_is_explained_if_it_can_be() -> None:
+    """The explanation runs only after a failure, and one that cannot be had changes nothing."""
+    ports = FakePorts()
+    ports.programs.known |= {
+        "do": lambda: CapturedStream(3, "", "no\n"),
+        "journal": lambda: CapturedStream(0, "why\n", ""),
+    }
+    journal, missing = ProgramCall(("journal",)), ProgramCall(("/nonexistent/x",))
+    do(ports, RunScript(ProgramCall(("true",)), "apply", journal))
+    assert ports.programs.calls == ["true"]
+    failing = ProgramCall(("do",))
+    with pytest.raises(PortError, match="exit 3: no; its last words: why"):
+        do(ports, RunScript(failing, "apply", journal))
+    for explain in (missing, None):
+        with pytest.raises(PortError, match=r"exit 3: no\Z"):
+            do(ports, RunScript(failing, "apply", explain))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocol.canonical import Json
 from state_engine.model import AppliedResource
 from state_engine.resources.contract import (
     Context,
@@ -55,7 +56,9 @@ def test_what_is_as_desired_needs_no_step() -> None:
     difference = KIND.compare(SPEC, KIND.observe(SPEC, ports, verify=False), Context())
     assert difference.action == "none"
     assert KIND.steps(SPEC, difference) == ()
-    assert KIND.glance(SPEC).mode == 0o750
+    glance = KIND.glance(SPEC)
+    assert glance is not None
+    assert glance.mode == 0o750
 
 
 def test_a_file_in_its_place_is_an_error() -> None:
@@ -80,3 +83,24 @@ def test_removal_takes_only_what_we_made() -> None:
     assert KIND.undo(SPEC, found, AppliedResource(resource)).steps == ()
     ports.files.put("/d", Node("file", 0o750, 0, 0))
     assert KIND.undo(SPEC, KIND.observe(SPEC, ports, verify=False), ours).steps == ()
+
+
+def test_an_absent_directory_goes_if_it_is_empty() -> None:
+    """The step keeps one that is not; the plan says so; what is no directory is an error."""
+    spec: dict[str, Json] = {"path": "/d", "ensure": "absent"}
+    assert KIND.validate(spec) == []
+    assert [problem.field for problem in KIND.validate({**SPEC, "ensure": "absent"})] == ["ensure"]
+    assert KIND.glance(spec) is None
+    ports = FakePorts()
+    assert KIND.compare(spec, KIND.observe(spec, ports, verify=False), Context()).action == "none"
+    ports.files.put("/d", Node("directory", 0o755, 0, 0))
+    found = KIND.observe(spec, ports, verify=False)
+    difference = KIND.compare(spec, found, Context())
+    assert (difference.action, difference.message) == ("update", None)
+    assert KIND.steps(spec, difference) == (RemoveDirectory("/d"),)
+    assert KIND.undo(spec, found, AppliedResource(a_directory("/d"), created=True)).steps == ()
+    ports.files.put("/d/theirs", Node("file", 0o644, 0, 0))
+    full = KIND.compare(spec, KIND.observe(spec, ports, verify=False), Context())
+    assert "not empty" in (full.message or "")
+    ports.files.put("/d", Node("file", 0o644, 0, 0))
+    assert KIND.compare(spec, KIND.observe(spec, ports, verify=False), Context()).action == "error"

@@ -7,6 +7,7 @@ import pytest
 from protocol.canonical import Json
 from state_engine.model import AppliedResource
 from state_engine.resources.contract import (
+    PLACEHOLDER,
     Context,
     RemoveFile,
     RestoreFile,
@@ -155,3 +156,73 @@ def test_a_glance_asks_for_everything_that_is_managed() -> None:
     assert (glance.owner, glance.group) == ("app", "root")
     assert glance.digest is not None
     assert KIND.glance(file("/f")).digest is None
+
+
+ABSENT: dict[str, Json] = {"path": "/f", "ensure": "absent"}
+
+
+def test_an_absent_file_goes_and_a_copy_is_kept() -> None:
+    """What is deleted is bound: another content is another decision."""
+    found = KIND.observe(ABSENT, ports_with(), verify=False)
+    difference = KIND.compare(ABSENT, found, PLAIN)
+    assert [change.field for change in difference.changes] == ["ensure"]
+    assert KIND.steps(ABSENT, difference) == (RemoveFile("/f", backup=True),)
+    other = KIND.observe(ABSENT, ports_with(b"other"), verify=False)
+    assert found is not None
+    assert other is not None
+    assert found.state() != other.state()
+    assert KIND.glance(ABSENT) is None
+    undo = KIND.undo(ABSENT, found, AppliedResource(a_file("/f"), created=True))
+    assert undo.steps == ()
+
+
+@pytest.mark.parametrize(
+    ("ports", "action"),
+    [
+        (FakePorts(), "none"),
+        (ports_with(kind="symlink"), "error"),
+        (ports_with(kind="directory"), "error"),
+        (ports_with(b"x" * (64 * 1_048_576 + 1)), "error"),
+    ],
+)
+def test_only_a_file_of_which_a_copy_can_be_kept_goes(ports: FakePorts, action: str) -> None:
+    """A link, a directory or a huge file is a person's affair."""
+    difference = KIND.compare(ABSENT, KIND.observe(ABSENT, ports, verify=False), PLAIN)
+    assert difference.action == action
+    assert KIND.steps(ABSENT, difference) == ()
+
+
+def test_what_is_absent_has_no_other_field() -> None:
+    """A file that is to be gone and to have an owner is a mistake."""
+    assert KIND.validate(ABSENT) == []
+    assert [p.field for p in KIND.validate({**ABSENT, "mode": "0644"})] == ["ensure"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["visudo", "-cf", PLACEHOLDER],
+        ["-c", PLACEHOLDER],
+        [f"/bin/{PLACEHOLDER}"],
+        ["/bin/true"],
+        ["/bin/sh", f"{PLACEHOLDER}\0"],
+    ],
+)
+def test_a_check_names_a_program_and_the_file(command: list[Json]) -> None:
+    """A name is not looked up in a search path, and a check of nothing says nothing."""
+    spec: dict[str, Json] = {"path": "/f", "content": "a", "validate": command}
+    assert [problem.field for problem in KIND.validate(spec)] == ["validate"]
+
+
+def test_new_content_is_written_with_its_check() -> None:
+    """The plan says with which; attributes alone need none."""
+    command: list[Json] = ["/usr/sbin/visudo", "-cf", PLACEHOLDER]
+    spec: dict[str, Json] = {"path": "/f", "content": "new\n", "validate": command}
+    assert KIND.validate(spec) == []
+    difference = KIND.compare(spec, KIND.observe(spec, ports_with(), verify=False), PLAIN)
+    assert difference.message == "checked first with /usr/sbin/visudo"
+    [step] = KIND.steps(spec, difference)
+    assert isinstance(step, WriteFile)
+    assert step.check == ("/usr/sbin/visudo", "-cf", PLACEHOLDER)
+    assert [p.field for p in KIND.validate({"path": "/f", "validate": command})] == ["validate"]

@@ -6,6 +6,7 @@ import pytest
 
 from state_engine.resources.unix_paths import (
     check_account,
+    check_alone,
     check_mode,
     check_path,
     mode_bits,
@@ -59,3 +60,9 @@ def test_modes_read_and_print() -> None:
     """Bits and text are each other's inverse."""
     assert (mode_bits("0644"), mode_bits("4755"), mode_bits(None)) == (0o644, 0o4755, None)
     assert (mode_text(0o644), mode_text(0o4755)) == ("0644", "4755")
+
+
+def test_what_is_absent_stands_alone() -> None:
+    """A field beside `ensure: absent` is a mistake; left out fields are none."""
+    assert check_alone("absent", [None, None]) == check_alone("present", ["root"]) == []
+    assert [problem.field for problem in check_alone("absent", [None, "root"])] == ["ensure"]
