@@ -15,13 +15,11 @@ from agent.database import StorageError, Tx
 from agent.memory import Memory
 from protocol import decisions, ids, merkle, messages, reports
 from protocol.decisions import Context
-from protocol.errors import InvalidName
-from protocol.limits import MAX_APPROVED_ITEMS, MAX_OFFERS
+from protocol.errors import DecodeError, InvalidName
+from protocol.limits import MAX_APPROVED_ITEMS, MAX_ID, MAX_OFFERS
 from protocol.messages import Offer, RefusedStep
 from protocol.reasons import Reason, Refused
 
-# Run ids are ULIDs or UUIDs; this bounds what a lying coordinator makes us echo.
-MAX_RUN_ID = 128
 Admitted = Literal["accepted", "known"]
 
 
@@ -56,6 +54,17 @@ class Admission:
         self._note(offer, refused)
         return refused
 
+    def still(self, offer: Offer) -> Refused | None:
+        """Return why an accepted step may not be begun, or gone on with, any more.
+
+        It may have waited in the queue, or for this host to be switched on again, while its
+        decision expired, the operators drew a line, or the host's owner changed the policy.
+        """
+        if offer.step != "state.apply":
+            return None
+        verdict = self._database.read(lambda tx: self._judge(tx, offer, again=True))
+        return verdict if isinstance(verdict, Refused) else None
+
     def _note(self, offer: Offer, refused: Refused) -> None:
         try:
             self._journal.note(_refusal(offer, refused))
@@ -67,11 +76,11 @@ class Admission:
         known = step_store.find(tx, offer.run_id)
         if known is not None:
             if known.phase != "finished":
-                step_store.adopt_fence(tx, offer.run_id, offer.fence)
+                step_store.adopt(tx, known, offer)
             return "known"
         verdict = self._room(tx, offer) or self._judge(tx, offer)
         if isinstance(verdict, Refused):
-            if len(offer.run_id) <= MAX_RUN_ID and self._journal.has_room_for_notes:
+            if len(offer.run_id) <= MAX_ID and self._journal.has_room_for_notes:
                 self._journal.append(tx, _refusal(offer, verdict))
             return verdict
         step_store.add(tx, offer)
@@ -79,7 +88,7 @@ class Admission:
             self._journal.append(tx, messages.Accepted(offer.run_id, offer.fence))
             return "accepted"
         decision = verdict.decision
-        ledger.consume(tx, decision)
+        ledger.consume(tx, decision, self._clock())
         self._journal.append(
             tx,
             messages.Accepted(
@@ -93,8 +102,9 @@ class Admission:
         return "accepted"
 
     def _room(self, tx: Tx, offer: Offer) -> Refused | None:
-        if len(offer.run_id) > MAX_RUN_ID:
-            return Refused(Reason.ENVELOPE_INVALID, f"run id longer than {MAX_RUN_ID} characters")
+        # The heartbeat repeats the lease and the result the operation: both have to fit.
+        if max(map(len, (offer.run_id, offer.lease, offer.operation_id))) > MAX_ID:
+            return Refused(Reason.ENVELOPE_INVALID, f"an id is longer than {MAX_ID} characters")
         if self._trust.standing.approval != "approved":
             return Refused(Reason.NOT_APPROVED, "this host is not approved")
         if self._database.disk_full:
@@ -107,12 +117,17 @@ class Admission:
             return Refused(Reason.BUSY, f"{held} steps are waiting")
         return None
 
-    def _judge(self, tx: Tx, offer: Offer) -> decisions.Accepted | Refused | None:
-        """Return None for a step that only reads, which needs no decision."""
+    def _judge(
+        self, tx: Tx, offer: Offer, *, again: bool = False
+    ) -> decisions.Accepted | Refused | None:
+        """Return None for a step that only reads, which needs no decision.
+
+        `again` says that the use of its decision was counted when it was accepted.
+        """
         wrong = wrong_module(offer)
         if offer.step != "state.apply":
             return wrong
-        context = self._context(tx, offer)
+        context = self._context(tx, offer, again=again)
         if isinstance(context, Refused):
             return context
         action = approved_action(offer, self._node_id)
@@ -124,7 +139,7 @@ class Admission:
             return verdict
         return wrong or verdict
 
-    def _context(self, tx: Tx, offer: Offer) -> Context | Refused:
+    def _context(self, tx: Tx, offer: Offer, *, again: bool) -> Context | Refused:
         trusted, pins = self._trust.roster, self._trust.pins
         if trusted is None or pins is None:
             return Refused(Reason.ROSTER_UNKNOWN, "no roster has been verified on this host")
@@ -141,7 +156,7 @@ class Admission:
             policy=policy,
             coordinator_id=ids.operator_id(pins.coordinator_key),
             coordinator_key=pins.coordinator_key,
-            used={decision_id: ledger.uses(tx, decision_id)},
+            used={} if again else {decision_id: ledger.uses(tx, decision_id)},
             epochs=ledger.epochs(tx),
             now=max(self._clock(), ledger.latest_signed_time(tx)),
         )
@@ -166,7 +181,10 @@ def approved_action(offer: Offer, node_id: str) -> bytes | None:
     plan_digest = merkle.root(leaves).hex()
     if not decisions.plan_proof_holds(offer.proof, node_id, plan_digest):
         return None
-    return decisions.apply_action(offer.proof.root, offer.removal_limit)
+    try:
+        return decisions.apply_action(offer.proof.root, offer.removal_limit)
+    except DecodeError:
+        return None
 
 
 def wrong_module(offer: Offer) -> Refused | None:

@@ -24,11 +24,15 @@ from agent.memory import Memory
 from agent.problems import Problems
 from agent.steps import Steps
 from agent.trust import Trust
+from protocol.errors import StandfastError
 from protocol.messages import Audit, Cancel, Desired, Heartbeat, Offer, RosterUpdate
 from protocol.reasons import Reason, Refused
 
 # Distinct things to tell the operators, remembered so that a repeated lie fills no journal.
 MAX_TOLD = 256
+MAX_TOLD_TEXT = 1_024
+# A look at a file system that hangs holds up all other work; nothing can end it, so it is said.
+BUSY_SECONDS = 900.0
 
 
 class Core:
@@ -78,6 +82,7 @@ class Core:
             clock=clock,
             thread=self.thread,
             changed=self.journal_bell,
+            still=self.admission.still,
         )
         self.steps.set_attributes(self.facts.attributes)
 
@@ -88,24 +93,32 @@ class Core:
     def enrol_from_config(self) -> bool:
         """Take the enrolment key that the configuration or the state directory holds; True if any.
 
+        A host that is registered needs none: the key in the configuration was used then and may be
+        gone now. Then what is wrong with a key is told, and the host stays where it is.
+
         Raises:
-            StandfastError: it is no key, or names another coordinator than the pinned one.
+            StandfastError: this host has no coordinator yet, and what was found is no key.
         """
-        pins = enrolling.find(self.config, Path(self.config.state_dir))
-        if pins is None:
-            return False
         held = self.trust.pins
-        if held is not None and held.coordinator_key == pins.coordinator_key:
-            # A key in the configuration stays there; one that `enrol` left is meant anew.
-            left = self.config.enrolment_key is None and self.config.enrolment_key_file is None
-            if held.secret is None and self.trust.standing.scope and not left:
-                return False
-        self.trust.enrol(pins)
-        return True
+        registered = held is not None and held.secret is None and bool(self.trust.standing.scope)
+        state_dir = Path(self.config.state_dir)
+        try:
+            pins = (
+                enrolling.left(state_dir) if registered else enrolling.find(self.config, state_dir)
+            )
+            if pins is not None:
+                self.trust.enrol(pins)
+        except StandfastError as error:
+            if held is None:
+                raise
+            # A host that has a coordinator does not stay down for a key that it does not need.
+            self.problems.put("enrolment", str(error)[:200])
+            self.log.failure("enrolment key not taken", error=str(error))
+            return False
+        return pins is not None
 
     def heartbeat(self, now: float) -> Heartbeat:
         """Return the sign of life of this moment; `now` is the session's clock and not shown."""
-        del now
         self.database.recover()
         if self.database.disk_full:
             self.problems.put("disk_full", "no room left under the state directory")
@@ -114,6 +127,13 @@ class Core:
         if self.journal.dropped:
             text = f"{self.journal.dropped} notes found no room until the coordinator acknowledges"
             self.problems.put("journal_full", text)
+        elif self.journal.has_room_for_notes:
+            self.problems.clear("journal_full")
+        if self.thread.busy_for(now) > BUSY_SECONDS:
+            minutes = round(BUSY_SECONDS / 60)
+            self.problems.put("engine_busy", f"one step or look takes more than {minutes} minutes")
+        else:
+            self.problems.clear("engine_busy")
         return Heartbeat(
             at=self.clock(),
             leases=self.steps.leases(),
@@ -150,7 +170,7 @@ class Core:
     def on_roster(self, message: RosterUpdate) -> None:
         """Verify and store a newer roster; one that does not continue ours is told of."""
         try:
-            taken = self.trust.take_roster(message.chain)
+            taken = self.trust.take_roster(message.chain, self.clock())
         except StorageError as error:
             self.log.failure("roster not stored", error=str(error))
             return
@@ -159,13 +179,15 @@ class Core:
 
     def tell(self, event: str, text: str, reason: Reason | None = None) -> None:
         """Log something and put it in the journal, each distinct text once per start."""
+        # Cut before it is remembered: the words may be a peer's, and a frame is 1 MiB.
+        text = text[:MAX_TOLD_TEXT]
         self.log.warning(event, detail=text, reason=None if reason is None else reason.value)
         if (event, text) in self._told or len(self._told) >= MAX_TOLD:
             return
         self._told.add((event, text))
-        audit = Audit(event, text[:1_024], severity="warning")
+        audit = Audit(event, text, severity="warning")
         if reason is not None:
-            audit = Audit(event, text[:1_024], reason.value, "critical")
+            audit = Audit(event, text, reason.value, "critical")
         try:
             self.journal.note(audit)
         except StorageError as error:

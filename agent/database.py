@@ -65,10 +65,19 @@ class Database:
         try:
             path.touch(mode=0o600)
             self._tx = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._prepare()
+            self._open()
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"{path}: {error}", full=False) from error
         self._hold_reserve()
+
+    def _open(self) -> None:
+        try:
+            self._prepare()
+        except sqlite3.OperationalError as error:
+            # Even opening writes (the log and its index): a full disk must not keep the agent down.
+            if error.sqlite_errorcode & 0xFF not in _FULL or not self._release_reserve():
+                raise
+            self._prepare()
 
     def _prepare(self) -> None:
         for pragma in PRAGMAS:
@@ -79,7 +88,8 @@ class Database:
             raise StorageError(text, full=False)
         for statement in SCHEMA:
             self._tx.execute(statement)
-        self._tx.execute(f"PRAGMA user_version={VERSION}")
+        if found[0] != VERSION:
+            self._tx.execute(f"PRAGMA user_version={VERSION}")
 
     @property
     def disk_full(self) -> bool:

@@ -16,6 +16,9 @@ from state_engine.model import ResourceKey
 Found = tuple[ResourceDiff, ...]
 # A change that is older than this was not seen when it happened.
 MAX_SEEN_AFTER = 60.0
+# Changes of one resource told at once, then one in so many seconds: 17,280 a day, of 1 KiB each.
+BURST = 20
+EVERY_SECONDS = 5.0
 
 
 def key_of(item: ResourceDiff) -> ResourceKey:
@@ -46,9 +49,39 @@ class Account:
         return frozenset("\0".join((*key, item.action)) for key, item in self._current.items())
 
     @property
-    def is_news(self) -> bool:
-        """Whether the set of differing resources is another than was told."""
-        return self.names != self.told
+    def news(self) -> frozenset[str]:
+        """The names that differ, or differ no longer, other than was told."""
+        return self.names ^ self.told
+
+
+class Pace:
+    """How often drift of one resource may be told: a burst, then once in a while.
+
+    A program that flips a managed file for ever must not fill the disk with its story, nor hide
+    what happens to another file meanwhile. `now` is a clock that is never set, in seconds.
+    """
+
+    def __init__(self) -> None:
+        # What is left of each resource's burst, and since when. Full ones are not kept, so this
+        # is bounded by the resources that were told of lately.
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def wait(self, names: frozenset[str], now: float) -> float:
+        """Return in how many seconds one of the resources may be told, 0 for now."""
+        least = max(self._of(name, now) for name in names)
+        return max(0.0, (1.0 - least) * EVERY_SECONDS)
+
+    def spend(self, names: frozenset[str], now: float) -> None:
+        """Count one record that told of these resources."""
+        for name in names:
+            self._left[name] = (max(0.0, self._of(name, now) - 1.0), now)
+        self._left = {
+            name: kept for name, kept in self._left.items() if self._of(name, now) < BURST
+        }
+
+    def _of(self, name: str, now: float) -> float:
+        left, at = self._left.get(name, (float(BURST), now))
+        return min(float(BURST), left + (now - at) / EVERY_SECONDS)
 
 
 def bounded(record: DriftRecord, limit: int = ARTIFACT_CHUNK) -> DriftRecord:

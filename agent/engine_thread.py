@@ -23,14 +23,23 @@ class EngineThread:
         self._inline = inline
         # One: two looks at a host at once would see each other's half-done work.
         self._turn = trio.Lock()
+        self._since: float | None = None
 
     async def run(self, job: Callable[[], T]) -> T:
         """Run a job when its turn comes and return its answer."""
         async with self._turn:
-            if self._inline:
-                await trio.lowlevel.checkpoint()
-                return job()
-            return await trio.to_thread.run_sync(job, abandon_on_cancel=True)
+            self._since = trio.current_time()
+            try:
+                if self._inline:
+                    await trio.lowlevel.checkpoint()
+                    return job()
+                return await trio.to_thread.run_sync(job, abandon_on_cancel=True)
+            finally:
+                self._since = None
+
+    def busy_for(self, now: float) -> float:
+        """Return for how many seconds the running job has run at `now`, 0 if none is running."""
+        return 0.0 if self._since is None else now - self._since
 
     async def settled(self) -> None:
         """Wait until no job is running."""

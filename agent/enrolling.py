@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from agent.config import AgentConfig, ConfigError
@@ -45,7 +46,20 @@ def find(config: AgentConfig, state_dir: Path) -> Pins | None:
         if data is None:
             raise ConfigError(f"{config.enrolment_key_file}: no such file")
         return pins_of(data.decode(errors="replace"))
-    data = read_small(state_dir / FILE)
+    return left(state_dir)
+
+
+def left(state_dir: Path) -> Pins | None:
+    """Return the pins of the key that `enrol` left, if there is one.
+
+    Raises:
+        ConfigError: it cannot be read.
+        DecodeError: it is no enrolment key.
+    """
+    try:
+        data = read_small(state_dir / FILE)
+    except OSError as error:
+        raise ConfigError(f"{state_dir / FILE}: {error.strerror}") from error
     return None if data is None else pins_of(data.decode(errors="replace"))
 
 
@@ -61,4 +75,6 @@ def leave(state_dir: Path, text: str) -> None:
 
 def clear(state_dir: Path) -> None:
     """Remove a left key once it is used: its secret has no value any more."""
-    (state_dir / FILE).unlink(missing_ok=True)
+    with suppress(OSError):
+        # On a disk that went read-only it stays; the link must not fall for that.
+        (state_dir / FILE).unlink(missing_ok=True)

@@ -22,14 +22,18 @@ def prepare_directory(path: Path) -> None:
     """Make the state directory with mode 0700 if it is not there.
 
     Raises:
-        StateDirectoryError: it cannot be made, or others may write to it.
+        StateDirectoryError: it cannot be made, is another user's, or others may write to it.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = path.stat().st_mode
+        status = path.stat()
     except OSError as error:
         raise StateDirectoryError(f"state directory {path}: {error.strerror}") from error
-    if mode & 0o022:
+    # Whoever owns the directory can put another identity and another memory in its place.
+    if status.st_uid not in {0, os.geteuid()}:
+        text = f"state directory {path} belongs to user {status.st_uid}; it must be the agent's"
+        raise StateDirectoryError(text)
+    if status.st_mode & 0o022:
         raise StateDirectoryError(f"state directory {path} is writable by others; chmod 0700 it")
 
 
@@ -38,8 +42,7 @@ def create_private(path: Path, content: bytes) -> bool:
 
     A crash at any moment leaves either no file under this name or the whole one.
     """
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
+    draft = _draft_of(path)
     _write_draft(draft, content)
     try:
         # A link never replaces: two processes at first start cannot overwrite each other.
@@ -54,11 +57,28 @@ def create_private(path: Path, content: bytes) -> bool:
 
 def replace_private(path: Path, content: bytes) -> None:
     """Put a file with mode 0600 in place of another, durably and at once."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    _write_draft(draft, content)
-    draft.replace(path)
+    draft = _draft_of(path)
+    try:
+        _write_draft(draft, content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def _draft_of(path: Path) -> Path:
+    # A name of this process alone: `enrol` and the agent may write at the same moment, and neither
+    # may give the other's half-written draft its name. What a crash left behind holds secrets.
+    for old in path.parent.glob(f"{path.name}.*.new"):
+        if not _is_running(old.name.split(".")[-2]):
+            old.unlink(missing_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft.unlink(missing_ok=True)
+    return draft
+
+
+def _is_running(pid: str) -> bool:
+    return pid.isdecimal() and pid != str(os.getpid()) and Path("/proc", pid).exists()
 
 
 def _write_draft(draft: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import struct
+from pathlib import Path
 from typing import Protocol, cast
 
 import msgspec
@@ -80,12 +81,25 @@ class Inotify:
             raise WatchLimit(path)
         return None
 
+    def is_link(self, path: str) -> bool:
+        """Say whether a path is a symbolic link."""
+        return Path(path).is_symlink()
+
     async def wait(self) -> None:
-        """Wait until there is something to read."""
+        """Wait until there is something to read.
+
+        Raises:
+            trio.ClosedResourceError: it was closed, by us.
+        """
+        if self._fd < 0:
+            raise trio.ClosedResourceError
         await trio.lowlevel.wait_readable(self._fd)
 
     def read(self) -> list[Event]:
-        """Return what has happened so far; empty if nothing."""
+        """Return what has happened so far; empty if nothing, or closed meanwhile."""
+        if self._fd < 0:
+            # Its number may be somebody else's by now.
+            return []
         try:
             data = os.read(self._fd, _BUFFER)
         except BlockingIOError:
@@ -96,6 +110,7 @@ class Inotify:
         """Close the descriptor and with it all watches."""
         trio.lowlevel.notify_closing(self._fd)
         os.close(self._fd)
+        self._fd = -1
 
 
 def parse(data: bytes) -> list[Event]:

@@ -11,6 +11,7 @@ import msgspec
 
 from agent.database import Database, Tx, get_bytes, get_int, put
 from protocol.decisions import Decision
+from protocol.limits import CLOCK_SKEW_SECONDS
 from protocol.reasons import Reason, Refused
 
 
@@ -66,10 +67,16 @@ def latest_signed_time(tx: Tx) -> int:
     return get_int(tx, "signed_time")
 
 
-def raise_signed_time(tx: Tx, seconds: int) -> None:
-    """Remember a signed time if it is later than all before."""
-    if seconds > latest_signed_time(tx):
-        put(tx, "signed_time", seconds)
+def raise_signed_time(tx: Tx, seconds: int, now: float) -> None:
+    """Remember a signed time if it is later than all before.
+
+    One that is ahead of this host's clock counts only as far as clocks may differ: signed by a
+    machine whose clock stood in the next century, it would make every decision expire for ever.
+    """
+    held = latest_signed_time(tx)
+    believable = min(seconds, int(max(now, held) + CLOCK_SKEW_SECONDS))
+    if believable > held:
+        put(tx, "signed_time", believable)
 
 
 def epochs(tx: Tx) -> dict[str, int]:
@@ -93,13 +100,16 @@ def uses(tx: Tx, decision_id: str) -> int:
     return 0 if row is None else row[0]
 
 
-def consume(tx: Tx, decision: Decision) -> None:
-    """Count one use of a decision, with its epoch and its time, in the caller's transaction."""
+def consume(tx: Tx, decision: Decision, now: float) -> None:
+    """Count one use of a decision, with its time, in the caller's transaction.
+
+    Its epoch is not remembered: only a roster draws that line, else one operator could lock out
+    all others with one number.
+    """
     tx.execute(
         "INSERT INTO used VALUES (?, 1, ?) ON CONFLICT(decision) DO UPDATE SET uses=uses+1",
         (decision.decision_id, decision.expires_at),
     )
-    raise_epoch(tx, decision.scope, decision.epoch)
-    raise_signed_time(tx, decision.not_before)
+    raise_signed_time(tx, decision.not_before, now)
     # Safe to forget: judged against signed time, which never goes back, it stays expired for ever.
     tx.execute("DELETE FROM used WHERE expires <= ?", (latest_signed_time(tx),))

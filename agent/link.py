@@ -63,21 +63,27 @@ async def connect(url: str, fingerprint: str) -> AsyncGenerator[WebSocket]:
     Raises:
         LinkError: unreachable, another certificate, or no link at that address.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise LinkError(f"{url!r} is no address: {error}") from error
     secure = parts.scheme == "https"
     if not secure and fingerprint:
         raise LinkError(f"{url} has no TLS, but a certificate is pinned")
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    port = port or (443 if secure else 80)
     try:
         with trio.fail_after(CONNECT_SECONDS):
             stream = await _open(host, port, fingerprint if secure else None)
-    except (OSError, ssl.SSLError, trio.BrokenResourceError, trio.TooSlowError) as error:
+    # A name that no resolver takes is a ValueError (as every UnicodeError is).
+    except (OSError, ValueError, trio.BrokenResourceError, trio.TooSlowError) as error:
         raise LinkError(f"cannot connect to {url}: {str(error) or type(error).__name__}") from error
     try:
         socket = WebSocket(stream)
+        shown = f"[{host}]" if ":" in host else host
         try:
             with trio.fail_after(CONNECT_SECONDS):
-                await socket.open(f"{host}:{port}", parts.path.rstrip("/") + PATH)
+                await socket.open(f"{shown}:{port}", parts.path.rstrip("/") + PATH)
         except trio.TooSlowError as error:
             raise LinkError(f"no agent link at {url}: no answer") from error
         yield socket
@@ -217,9 +223,10 @@ class WebSocket:
             try:
                 data = await self._stream.receive_some(65_536)
                 self._protocol.receive_data(bytes(data) or None)
-            except (*_BROKEN, BadFrame) as error:
+                self._events.extend(self._protocol.events())
+            # Headers that are no text are a ValueError, and a fault of the peer like any other.
+            except (*_BROKEN, BadFrame, ValueError) as error:
                 raise LinkError(f"the link broke: {error}") from error
-            self._events.extend(self._protocol.events())
             if not data and not self._events:
                 raise LinkError("the link was closed without a word")
         return self._events.popleft()

@@ -14,17 +14,19 @@ from typing import NoReturn
 import click
 import trio
 
-from agent import clock, config, enrolling, files, identity, notify, policy_file
+from agent import clock, config, enrolling, files, identity, lean, leaving, notify, policy_file
 from agent.config import AgentConfig
 from agent.core import Core
 from agent.database import Database
 from agent.files import StateDirectoryError
 from agent.logs import Log
-from agent.trust import Trust
-from protocol import sdnotify
+from protocol import enrolment, sdnotify
 from protocol.errors import StandfastError
+from protocol.version import VERSION
 
 LOCK = "lock"
+# Seen by root and the agent's own user only, unlike the arguments of a program.
+KEY_VARIABLE = "STANDFAST_ENROLMENT_KEY"
 # From SIGTERM: an item that is being applied gets this long to end, then its program is ended.
 STOP_SECONDS = 5.0
 
@@ -65,6 +67,7 @@ async def serve(core: Core) -> None:
             status = sdnotify.status(f"node {core.identity.node_id}")
             notify.send(manager, sdnotify.READY, status)
             core.log.info("ready", node=core.identity.node_id)
+            lean.give_back()
             async for number in signals:
                 core.log.info("stopping", signal=number)
                 break
@@ -79,6 +82,7 @@ def start(settings: AgentConfig) -> None:
     Raises:
         StandfastError: it cannot start; the text says why.
     """
+    lean.use_one_arena()
     state_dir = Path(settings.state_dir)
     files.prepare_directory(state_dir)
     policy_file.load(Path(settings.policy_file))
@@ -105,8 +109,10 @@ def leave_key(state_dir: Path, key: str, *, replace: bool) -> identity.Identity:
     if replace:
         with state_lock(state_dir):
             database = Database(state_dir)
-            Trust(database).forget()
+            lost = leaving.leave(database)
             database.close()
+        if lost:
+            click.echo(f"{lost} journal entries were never taken by the old coordinator", err=True)
     enrolling.leave(state_dir, key)
     return identity.load_or_create(state_dir)
 
@@ -124,7 +130,7 @@ _config = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="standfast", message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 def cli() -> None:
     """Run and set up the Standfast agent of this host."""
 
@@ -132,7 +138,12 @@ def cli() -> None:
 @cli.command()
 @_config
 @_state_dir
-@click.option("--enrolment-key", help="Enrol with this key at the first start.")
+@click.option(
+    "--enrolment-key",
+    envvar=KEY_VARIABLE,
+    help="Enrol with this key at the first start. Every user of the host can read it in the list"
+    f" of processes: prefer --enrolment-key-file or the variable {KEY_VARIABLE}.",
+)
 @click.option("--enrolment-key-file", help="Enrol with the key in this file at the first start.")
 @click.option("--hostname", help="The name to report instead of the host's own.")
 @click.option("--policy-file", help="The host's own policy.")
@@ -149,11 +160,17 @@ def run(config_file: Path | None, **flags: str | None) -> None:
 @_config
 @_state_dir
 @click.option("--replace", is_flag=True, help="Leave the coordinator this host belongs to.")
-@click.argument("key")
+@click.argument("key", envvar=KEY_VARIABLE)
 def enrol(config_file: Path | None, state_dir: str | None, replace: bool, key: str) -> None:
-    """Enrol this host with KEY; a running agent takes it at once."""
+    """Enrol this host with KEY; a running agent takes it at once.
+
+    Every user of the host can read KEY in the list of processes: write `-` to give it on standard
+    input, or put it in the variable STANDFAST_ENROLMENT_KEY.
+    """
     try:
         settings = config.load(config_file, {"state_dir": state_dir})
+        if key == "-":
+            key = sys.stdin.read(enrolment.MAX_KEY + 2)
         own = leave_key(Path(settings.state_dir), key, replace=replace)
     except StandfastError as error:
         fail(error)

@@ -6,6 +6,7 @@ What the rules mean is `protocol.policy`. A file that anyone else could write is
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from protocol import policy
@@ -23,10 +24,11 @@ def load(path: Path) -> Policy:
     """Return the host's policy; a file that does not exist means the default for everything.
 
     Raises:
-        PolicyFileError: not owned by root (or by the agent's own user), writable by others, a
-            symbolic link, or not a policy.
+        PolicyFileError: it or its directory is not owned by root (or by the agent's own user) or
+            is writable by others; it is a symbolic link, or not a policy.
     """
     try:
+        _check_directory(path.parent)
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return Policy()
@@ -42,7 +44,16 @@ def load(path: Path) -> Policy:
     return _parse(path, data)
 
 
+def _check_directory(path: Path) -> None:
+    # Whoever may write there can take the file away, and with it all that it forbids.
+    status = path.stat()
+    if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
+        raise PolicyFileError(f"the directory {path} is another user's or writable by others")
+
+
 def _check_owner(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise PolicyFileError(f"{path} is not a file")
     if status.st_uid not in {0, os.geteuid()}:
         raise PolicyFileError(f"{path} belongs to user {status.st_uid}; it must be root's")
     if status.st_mode & 0o022:

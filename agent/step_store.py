@@ -64,9 +64,16 @@ def add(tx: Tx, offer: Offer) -> None:
     )
 
 
-def adopt_fence(tx: Tx, run_id: str, fence: int) -> None:
-    """Report the step under a newer fence from now on."""
-    tx.execute("UPDATE steps SET fence=? WHERE run=? AND fence < ?", (fence, run_id, fence))
+def adopt(tx: Tx, step: Step, offer: Offer) -> None:
+    """Report the step under a newer offer's fence and lease from now on; the work stays as it is.
+
+    Its lease too: one that the coordinator has forgotten is renewed by no heartbeat.
+    """
+    if step.offer is None or offer.fence <= step.fence:
+        return
+    kept = msgspec.structs.replace(step.offer, lease=offer.lease)
+    row = (offer.fence, _encode(kept), step.run_id)
+    tx.execute("UPDATE steps SET fence=?, offer=? WHERE run=?", row)
 
 
 def start(tx: Tx, run_id: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,8 @@ from state_engine.model import NodeFacts, Snapshot
 KILL_SECONDS = 1.0
 # Text of one error in a journal entry: 256 entries of this fit two batches.
 MAX_ERROR = 4_096
+# Causes of one item in a journal entry: 16 addresses of 4 KiB are an eighth of a batch.
+MAX_TRIGGERED = 16
 _KINDS = {"state.plan": "plan", "state.apply": "apply", "state.drift": "drift"}
 _snapshots: msgspec.msgpack.Decoder[Snapshot] = msgspec.msgpack.Decoder(Snapshot)
 
@@ -40,7 +43,7 @@ _snapshots: msgspec.msgpack.Decoder[Snapshot] = msgspec.msgpack.Decoder(Snapshot
 class Steps:
     """The work of one host; rings `changed` when the journal has grown, `applied` after a step."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that work touches, wired in one place
         self,
         memory: Memory,
         *,
@@ -51,6 +54,7 @@ class Steps:
         clock: Clock,
         thread: EngineThread,
         changed: Bell,
+        still: Callable[[Offer], Refused | None],
     ) -> None:
         self._database = memory.database
         self._journal = memory.journal
@@ -66,6 +70,7 @@ class Steps:
         self.stopping = threading.Event()
         self.killing = threading.Event()
         self._changed = changed
+        self._still = still
         self.applied = Bell()
         self.engine = Engine(
             state_dir,
@@ -89,14 +94,27 @@ class Steps:
         return tuple(step.offer.lease for step in steps if step.offer is not None)
 
     def cancel(self, message: Cancel) -> None:
-        """Stop a step: a running one at its next item, a waiting one at once."""
+        """Stop a step: a running one at its next item, a waiting one at once.
+
+        A step that this host does not know is answered as cancelled.
+        """
         step = self._database.read(lambda tx: step_store.find(tx, message.run_id))
-        if step is None or step.phase == "finished" or message.fence < step.fence:
+        if step is None:
+            # Said aloud, or the run would wait for a host that never heard of it.
+            unknown = "this host holds no such step"
+            self._journal.note(
+                Finished(message.run_id, message.fence, "cancelled", message=unknown)
+            )
+            self._changed.ring()
             return
-        self._cancelled[message.run_id] = True
+        if step.phase == "finished" or message.fence < step.fence:
+            return
         if step.phase == "accepted" and self._running != message.run_id:
             self._database.write(lambda tx: self._finish(tx, step, Done("cancelled")), urgent=True)
             self._changed.ring()
+        else:
+            # Bounded by the steps that are held: whoever finishes one takes its mark away.
+            self._cancelled[message.run_id] = True
 
     async def stop(self, seconds: float) -> None:
         """Let the running item end, at most for so long; the rest waits for the next start."""
@@ -174,8 +192,24 @@ class Steps:
                 )
                 return self.engine.drift(record, around, hooks)
             case "state.apply":
-                told = self._database.read(lambda tx: step_store.progress(tx, step.run_id))
-                return self.engine.apply(offer, around, hooks, engine_progress.fold(told))
+                return self._apply(step, offer, around, hooks)
+
+    def _apply(
+        self, step: Step, offer: Offer, around: Circumstances, hooks: Hooks
+    ) -> Done | Refused:
+        told = self._database.read(lambda tx: step_store.progress(tx, step.run_id))
+        lapsed = self._still(offer)
+        if lapsed is None:
+            return self.engine.apply(offer, around, hooks, engine_progress.fold(told))
+        if not told:
+            return lapsed
+        # It had begun, and was cut short for too long: what it did is kept, the rest is not done.
+        over = msgspec.structs.replace(hooks, cancelled=lambda: True)
+        done = self.engine.apply(offer, around, over, engine_progress.fold(told))
+        if isinstance(done, Refused):
+            return done
+        text = f"{lapsed.reason}: {lapsed.detail}; what had not begun is not done"
+        return msgspec.structs.replace(done, outcome="interrupted", message=text)
 
     def _begin(self, step: Step) -> None:
         if step.phase != "accepted":
@@ -263,7 +297,9 @@ def _was_cut_short(done: Done | Refused) -> bool:
 
 
 def bounded_result(result: ResourceResult) -> ResourceResult:
-    """Return a result whose error fits a journal entry; the artifact keeps the whole text."""
-    if result.error is None or len(result.error) <= MAX_ERROR:
-        return result
-    return msgspec.structs.replace(result, error=result.error[:MAX_ERROR] + "…")
+    """Return a result that fits a journal entry; the artifact keeps the whole of it."""
+    triggered = result.triggered[:MAX_TRIGGERED]
+    error = result.error
+    if error is not None and len(error) > MAX_ERROR:
+        error = error[:MAX_ERROR] + "…"
+    return msgspec.structs.replace(result, error=error, triggered=triggered)

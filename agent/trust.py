@@ -6,6 +6,7 @@ enrolment, by first use where that is allowed, or by a rotation that the old key
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -50,6 +51,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.msgpack.encode
+S = TypeVar("S")
 
 
 class Trust:
@@ -100,15 +102,20 @@ class Trust:
             )
         self._save_pins(pins)
 
-    def forget(self) -> None:
-        """Drop pins, roster and standing, so that the host can be enrolled elsewhere."""
+    def forget(self, also: Callable[[Tx], S]) -> S:
+        """Drop pins, roster and standing, so that the host can be enrolled elsewhere.
 
-        def job(tx: Tx) -> None:
+        `also` runs in the same transaction; its answer is returned.
+        """
+
+        def job(tx: Tx) -> S:
             for key in ("pins", "roster", "standing", "desired_generation", "desired_document"):
                 put(tx, key, None)
+            return also(tx)
 
-        self._database.write(job)
+        answer = self._database.write(job)
         self._pins, self._roster, self._standing = None, None, Standing()
+        return answer
 
     def rotate(self, key: bytes) -> None:
         """Pin the successor that the pinned coordinator key has named."""
@@ -139,8 +146,10 @@ class Trust:
             return f"scope {message.scope!r} offered, {scope!r} held"
         return None
 
-    def take_roster(self, chain: tuple[dsse.Envelope, ...]) -> bool | Refused:
+    def take_roster(self, chain: tuple[dsse.Envelope, ...], now: float) -> bool | Refused:
         """Verify a chain of rosters and store its end; True if it was news.
+
+        `now` is this host's wall clock: a roster from its future moves the signed time a little.
 
         Raises:
             StorageError: the disk is full or broken; the old roster stands.
@@ -154,16 +163,13 @@ class Trust:
 
         def job(tx: Tx) -> None:
             put(tx, "roster", dsse.encode(found.envelope))
-            ledger.raise_signed_time(tx, found.roster.issued_at)
+            ledger.raise_signed_time(tx, found.roster.issued_at, now)
             for scope, epoch in found.roster.epochs.items():
                 ledger.raise_epoch(tx, scope, epoch)
 
         self._database.write(job)
         self._roster = found
         return True
-
-
-S = TypeVar("S")
 
 
 def _stored(database: Database, key: str, kind: type[S]) -> S | None:

@@ -16,6 +16,7 @@ from agent.inotify import Event
 from state_engine.model import ResourceKey
 
 Keys = frozenset[ResourceKey]
+_FULL = inotify.ENTRIES | inotify.SELF
 _GONE = inotify.SELF | inotify.UNMOUNT | inotify.IGNORED
 
 
@@ -24,6 +25,10 @@ class Adder(Protocol):
 
     def add(self, path: str, mask: int) -> int | None:
         """Watch a directory; None if there is none; raises WatchLimit."""
+        ...
+
+    def is_link(self, path: str) -> bool:
+        """Say whether a path is a symbolic link."""
         ...
 
 
@@ -44,6 +49,8 @@ class Watches:
         # Entries whose coming or going changes where to watch.
         self._steps: dict[int, set[str]] = {}
         self._below: dict[int, set[ResourceKey]] = {}
+        # Of this one object: a thousand files in a directory ask the kernel once.
+        self._known: dict[tuple[str, int], int] = {}
 
     def add(self, adder: Adder, paths: Mapping[str, tuple[ResourceKey, ...]]) -> None:
         """Watch some paths.
@@ -56,24 +63,46 @@ class Watches:
 
     def _add(self, adder: Adder, path: str, keys: set[ResourceKey]) -> None:
         parent, name = _split(path)
-        number = adder.add(parent, inotify.ENTRIES | inotify.SELF)
-        missing = False
+        below: list[str] = []
+        number = self._watch(adder, parent, _FULL)
         while number is None and parent != "/":
             # The nearest directory that exists: what is missing will appear in it.
-            missing = True
+            below.append(name)
             parent, name = _split(parent)
-            number = adder.add(parent, inotify.ENTRIES | inotify.SELF)
+            number = self._watch(adder, parent, _FULL)
+        while below and number is not None:
+            # It may have appeared just before that watch was set: look once more, now behind it.
+            deeper = self._watch(adder, f"{parent.rstrip('/')}/{name}", _FULL)
+            if deeper is None:
+                break
+            number, parent, name = deeper, f"{parent.rstrip('/')}/{name}", below.pop()
         if number is None:
             return
+        self._concerns(number, name, keys, step=bool(below))
+        while parent != "/":
+            above, name = _split(parent)
+            link = adder.is_link(parent)
+            found = self._watch(adder, above, _FULL if link else inotify.SELF)
+            if found is not None:
+                self._below.setdefault(found, set()).update(keys)
+                if link:
+                    # Turned elsewhere, it moves no directory, and still everything is another.
+                    self._concerns(found, name, keys, step=True)
+            parent = above
+
+    def _concerns(self, number: int, name: str, keys: set[ResourceKey], *, step: bool) -> None:
         self._names.setdefault(number, {}).setdefault(name, set()).update(keys)
         self._below.setdefault(number, set()).update(keys)
-        if missing:
+        if step:
             self._steps.setdefault(number, set()).add(name)
-        while parent != "/":
-            parent = _split(parent)[0]
-            above = adder.add(parent, inotify.SELF)
-            if above is not None:
-                self._below.setdefault(above, set()).update(keys)
+
+    def _watch(self, adder: Adder, path: str, mask: int) -> int | None:
+        number = self._known.get((path, mask))
+        if number is None:
+            number = adder.add(path, mask)
+            if number is not None:
+                self._known[path, mask] = number
+        return number
 
     def concern(self, events: list[Event]) -> Concern:
         """Return what to do about some events."""

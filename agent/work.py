@@ -94,7 +94,7 @@ class Engine:
 
     def plan(self, offer: Offer, around: Circumstances, hooks: Hooks) -> Done | Refused:
         """Make the plan that an offer asks for."""
-        from state_engine.engine.cancel import CancelledError
+        from state_engine.engine.cancel import StoppedError
         from state_engine.engine.plan import make_plan
 
         resources = resolve(offer, around)
@@ -109,7 +109,7 @@ class Engine:
                 self.ports,
                 cancelled=hooks.cancelled,
             )
-        except CancelledError:
+        except StoppedError:
             return Done("cancelled")
         return Done("succeeded", result, result.digest)
 
@@ -146,12 +146,12 @@ class Engine:
 
     def drift(self, record: DriftRecord, around: Circumstances, hooks: Hooks) -> Done:
         """Look at everything and complete the record that was begun for it."""
-        from state_engine.engine.cancel import CancelledError
+        from state_engine.engine.cancel import StoppedError
 
         hooks.begin()
         try:
             found = self.look(around.snapshot, None, hooks.cancelled)
-        except CancelledError:
+        except StoppedError:
             return Done("cancelled")
         return Done("succeeded", drift_record(record, around.snapshot, found))
 

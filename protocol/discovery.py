@@ -12,6 +12,7 @@ import msgspec
 
 from protocol import ids, keys
 from protocol.errors import MALFORMED, DecodeError, LocalProtocolError
+from protocol.urls import check_urls
 
 # One Ethernet frame without fragments, on every path: RFC 791 has hosts take 576 bytes.
 MAX_DATAGRAM = 512
@@ -83,8 +84,7 @@ def decode(datagram: bytes) -> Announcement:
 
 
 def _check(announcement: Announcement) -> None:
-    if not announcement.urls or not all(url.startswith("https://") for url in announcement.urls):
-        raise DecodeError("a discovery datagram names https urls")
+    check_urls(announcement.urls, "a discovery datagram", secure=True)
     if len(announcement.nonce) != NONCE_SIZE:
         raise DecodeError(f"a discovery nonce has {NONCE_SIZE} bytes")
     if len(announcement.tls_fingerprint) not in {0, 32}:
@@ -102,7 +102,11 @@ class ReplayGuard:
         self._sources: dict[str, deque[float]] = {}
 
     def admit(self, source: str, now: float) -> bool:
-        """Say whether one more datagram of a source address is looked at."""
+        """Say whether one more datagram of a source address is looked at.
+
+        `now` is a clock that is never set: with the wall clock a source that was counted before
+        the clock was put right would be shut out until that time comes again.
+        """
         if source not in self._sources:
             self._forget_sources(now)
             if len(self._sources) >= MAX_SOURCES:
@@ -128,7 +132,8 @@ class ReplayGuard:
         if not abs(now - announcement.time) <= MAX_AGE_SECONDS:
             return f"it is {now - announcement.time:.0f} s old by this host's clock"
         # A datagram may be dated ahead by its full age, so a nonce is kept for twice that.
-        self._seen = {n: at for n, at in self._seen.items() if at > now - 2 * MAX_AGE_SECONDS}
+        # Both ways: a clock that was set back must not keep a nonce for years.
+        self._seen = {n: at for n, at in self._seen.items() if abs(now - at) < 2 * MAX_AGE_SECONDS}
         if announcement.nonce in self._seen:
             return "it was seen before"
         if len(self._seen) >= MAX_NONCES:

@@ -13,6 +13,7 @@ import msgspec
 
 from protocol import ids
 from protocol.errors import MALFORMED, DecodeError, InvalidName
+from protocol.urls import check_urls
 
 SECRET_SIZE = 32
 # urls, three digests and a name: 600 bytes; with eight long urls 2 KiB.
@@ -59,8 +60,7 @@ def decode(text: str) -> EnrolmentKey:
         ids.check_hex64(key.roster, "roster")
     except (InvalidName, *MALFORMED) as error:
         raise DecodeError(f"not an enrolment key: {error}") from error
-    if not key.urls or not all(url.startswith(("https://", "http://")) for url in key.urls):
-        raise DecodeError("not an enrolment key: it names no http(s) url")
+    check_urls(key.urls, "an enrolment key")
     if len(key.secret_bytes()) != SECRET_SIZE:
         raise DecodeError("not an enrolment key: its secret is not 32 bytes")
     return key

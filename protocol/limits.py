@@ -26,6 +26,11 @@ MAX_ROSTER_CHAIN = 512
 MAX_SIGNATURES = 16
 # Items that one offer approves: 10,000 x 32 bytes is 320 KB.
 MAX_APPROVED_ITEMS = 10_000
+# Ids and names that a message carries: run ids are ULIDs or UUIDs, names have at most 64
+# characters. Eight leases of this length fit a heartbeat many times over.
+MAX_ID = 128
+# Sentences and scopes in a message: three names of a scope, or a kilobyte of text in UTF-8.
+MAX_TEXT = 4_096
 # Strings that people type: comments, names of hosts.
 MAX_COMMENT = 1_024
 MAX_HOSTNAME = 253

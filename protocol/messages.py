@@ -5,14 +5,15 @@ Unknown fields are ignored, an unknown type is an error. Binary values are raw b
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from protocol import dsse, journal
+from protocol.canonical import MAX_INTEGER
 from protocol.decisions import PlanProof
 from protocol.errors import MALFORMED, DecodeError
-from protocol.limits import MAX_FRAME
+from protocol.limits import MAX_FRAME, MAX_ID, MAX_TEXT
 from protocol.policy import Capability
 from protocol.reports import DriftRecord, ResourceResult
 
@@ -22,6 +23,13 @@ VERSIONS: tuple[int, ...] = (1,)
 Approval = Literal["pending", "approved", "rejected"]
 StepKind = Literal["state.plan", "state.apply", "state.drift"]
 StepOutcome = Literal["succeeded", "failed", "cancelled", "refused", "interrupted", "expired"]
+
+
+# What the coordinator sends is bounded where it is decoded: a number fits a database's column, and
+# a name fits the heartbeat that repeats it. A host must survive the words of a stolen coordinator.
+Counter = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+Id = Annotated[str, msgspec.Meta(max_length=MAX_ID)]
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 
 
 class ModuleVersion(msgspec.Struct, frozen=True):
@@ -106,28 +114,28 @@ class Challenge(msgspec.Struct, frozen=True, tag="challenge", tag_field="type"):
 class Welcome(msgspec.Struct, frozen=True, tag="welcome", tag_field="type"):
     """The handshake holds: approval state, what is stored of the journal, the roster version."""
 
-    node_id: str
+    node_id: Id
     approval: Approval
-    acked: int
-    roster_version: int
+    acked: Counter
+    roster_version: Counter
     time: float
-    scope: str
-    name: str | None = None
+    scope: Text
+    name: Id | None = None
     heartbeat: float = 15.0
 
 
 class Rejected(msgspec.Struct, frozen=True, tag="rejected", tag_field="type"):
     """The coordinator will not have this agent now; it may come back in `retry_after` seconds."""
 
-    code: str
-    message: str
+    code: Id
+    message: Text
     retry_after: float = 60.0
 
 
 class Desired(msgspec.Struct, frozen=True, tag="desired", tag_field="type"):
     """The node's whole desired document under a generation that only rises."""
 
-    generation: int
+    generation: Counter
     document: bytes
 
 
@@ -138,24 +146,24 @@ class Offer(msgspec.Struct, frozen=True, tag="offer", tag_field="type"):
     their plan to the root that the decision's action hash covers, `removal_limit` is the guard.
     """
 
-    run_id: str
+    run_id: Id
     step: StepKind
-    lease: str
-    fence: int
-    operation_id: str
+    lease: Id
+    fence: Counter
+    operation_id: Id
     modules: tuple[ModuleVersion, ...] = ()
     decision: dsse.Envelope | None = None
     approved: tuple[str, ...] = ()
     proof: PlanProof | None = None
-    removal_limit: int = 0
+    removal_limit: Counter = 0
     expires_at: float | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", tag_field="type"):
     """Stop a step; what was done is reported as it is."""
 
-    run_id: str
-    fence: int
+    run_id: Id
+    fence: Counter
 
 
 class RosterUpdate(msgspec.Struct, frozen=True, tag="roster", tag_field="type"):
@@ -167,14 +175,14 @@ class RosterUpdate(msgspec.Struct, frozen=True, tag="roster", tag_field="type"):
 class Ack(msgspec.Struct, frozen=True, tag="ack", tag_field="type"):
     """Every entry up to and with this sequence is stored."""
 
-    seq: int
+    seq: Counter
 
 
 class Close(msgspec.Struct, frozen=True, tag="close", tag_field="type"):
     """A last word before the link is closed, from either side."""
 
-    code: str
-    message: str = ""
+    code: Id
+    message: Text = ""
 
 
 # --- bodies of journal entries ------------------------------------------------------------------

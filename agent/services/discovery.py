@@ -66,8 +66,12 @@ async def _datagrams(core: Core) -> None:
         core.log.info("waiting for discovery", address=f"{host}:{port}")
         while True:
             data, source = await receiver.recvfrom(discovery.MAX_DATAGRAM + 1)
-            if guard.admit(str(source[0]), core.clock()):
-                consider(core, guard, data)
+            if guard.admit(str(source[0]), trio.current_time()):
+                try:
+                    consider(core, guard, data)
+                except StandfastError as error:
+                    # A full disk: the next datagram may find room.
+                    core.log.failure("coordinator not pinned", error=str(error))
 
 
 def consider(core: Core, guard: discovery.ReplayGuard, data: bytes) -> bool:

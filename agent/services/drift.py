@@ -15,19 +15,21 @@ from agent import drift_account, inotify
 from agent.bells import Bell
 from agent.core import Core
 from agent.database import StorageError, Tx, get_bytes, put
-from agent.drift_account import Account
+from agent.drift_account import Account, Pace
 from agent.watching import Concern, Watches
 from agent.work import drift_record
 from protocol import ids
 from protocol.messages import Drift
 from protocol.reports import DriftRecord, DriftSource
-from state_engine.engine.cancel import CancelledError
+from state_engine.engine.cancel import StoppedError
 from state_engine.model import ResourceKey, Snapshot
 
 # An editor writes, renames and sets a mode within this time: one look instead of three.
 DEBOUNCE = 0.005
 # A file that is written all the time is looked at this often and not more.
 BUSY_DEBOUNCE = 0.25
+# After events that concern nobody: a log beside a managed file wakes us this rarely.
+IDLE_PAUSE = 0.05
 # Where the kernel has no room for watches, looks come at least this often instead.
 UNWATCHED_INTERVAL = 60.0
 _TOLD = "drift_told"
@@ -58,39 +60,50 @@ class _Service:
         self._keys: set[ResourceKey] = set()
         self._everything = self._rearm = True
         self._limited = False
+        self._pace = Pace()
+        # When to look again although nothing happens: something could not be told. None: no need.
+        self._again: float | None = None
 
     async def look_for_ever(self) -> NoReturn:
         """Look at what was asked for, then wait to be asked."""
         self._snapshot = self._core.steps.snapshot()
         source: DriftSource = "scheduled"
         last = -BUSY_DEBOUNCE
+        took = 0.0
         while True:
             known = self._wake.count
             if self._rearm:
                 self._rearm = False
                 self._arm()
+            begun = trio.current_time()
             await self._look(source)
-            busy = trio.current_time() - last < BUSY_DEBOUNCE
+            busy = begun - last < BUSY_DEBOUNCE
             last = trio.current_time()
+            took = last - begun
             source = "scheduled"
             with trio.move_on_after(self._interval()):
                 await self._wake.heard(known)
                 source = "event"
             if source == "scheduled":
-                self._everything = True
+                # Anew, too: what was mounted over a watched directory sends no event.
+                self._everything = self._rearm = True
             else:
-                await trio.sleep(BUSY_DEBOUNCE if busy else DEBOUNCE)
+                # However wildly things change, half of the time is left for everything else.
+                await trio.sleep(max(BUSY_DEBOUNCE, took) if busy else DEBOUNCE)
 
     def _interval(self) -> float:
         if not self._snapshot.applied:
             return float("inf")
         interval = self._core.config.drift_interval
-        return min(interval, UNWATCHED_INTERVAL) if self._limited else interval
+        if self._limited:
+            interval = min(interval, UNWATCHED_INTERVAL)
+        return interval if self._again is None else min(interval, self._again)
 
     async def _look(self, source: DriftSource) -> None:
         only = None if self._everything else frozenset(self._keys)
         self._everything = False
         self._keys.clear()
+        self._again = None
         if only is not None and not only:
             return
         snapshot = self._snapshot
@@ -100,9 +113,16 @@ class _Service:
                 found = await self._core.thread.run(
                     lambda: steps.engine.look(snapshot, only, steps.stopping.is_set)
                 )
-            except CancelledError:
+            except StoppedError:
                 # The agent is stopping; the next start looks at everything.
                 return
+            except Exception as error:  # noqa: BLE001 - a look that always fails must not end us
+                self._again = UNWATCHED_INTERVAL
+                text = f"looking for drift failed: {type(error).__name__}: {error}"
+                self._core.problems.put("drift_failed", text[:200])
+                self._core.tell("drift.failed", text)
+                return
+            self._core.problems.clear("drift_failed")
         else:
             found = ()
         if snapshot is not self._snapshot:
@@ -110,10 +130,19 @@ class _Service:
             return
         self._account.take(found, only)
         self._core.drift = "drifted" if self._account.items else "in_sync"
-        if self._account.is_news:
-            self._tell(source)
+        news, now = self._account.news, trio.current_time()
+        if not news:
+            return
+        wait = self._pace.wait(news, now)
+        if wait > 0.0:
+            self._again = wait
+        elif self._tell(source):
+            self._pace.spend(news, now)
+        else:
+            self._again = UNWATCHED_INTERVAL
 
-    def _tell(self, source: DriftSource) -> None:
+    def _tell(self, source: DriftSource) -> bool:
+        """Put what differs into the journal; False if there is no room for it."""
         core = self._core
         now = core.clock()
         items = self._account.items
@@ -130,16 +159,17 @@ class _Service:
 
         if not core.journal.has_room_for_notes:
             core.problems.put("journal_full", "drift is seen but finds no room in the journal")
-            return
+            return False
         try:
             core.database.write(job, urgent=True)
         except StorageError as error:
             # Not marked as told, so the next look tries again.
             core.log.failure("drift not recorded", error=str(error))
-            return
+            return False
         self._account.told = names
         core.log.info("drift", status=record.status, resources=len(items))
         core.journal_bell.ring()
+        return True
 
     def _arm(self) -> None:
         """Set all watches anew; whatever happened meanwhile is covered by a look afterwards."""
@@ -183,17 +213,21 @@ class _Service:
                 await watch.wait()
             except trio.ClosedResourceError:
                 continue
-            self._take(self._watches.concern(watch.read()))
+            concerned = self._take(self._watches.concern(watch.read()))
+            # Nothing is lost meanwhile: the kernel keeps what happens, and says so if it cannot.
+            await trio.sleep(DEBOUNCE if concerned else IDLE_PAUSE)
 
-    def _take(self, concern: Concern) -> None:
+    def _take(self, concern: Concern) -> bool:
+        """Note what to look at and wake the look; False if the events concern nobody."""
         if concern.everything:
             self._core.tell("drift.overflow", "file events were lost: looking at everything")
         elif not concern.keys and not concern.rearm:
-            return
+            return False
         self._keys |= concern.keys
         self._everything = self._everything or concern.everything
         self._rearm = self._rearm or concern.rearm or concern.everything
         self._wake.ring()
+        return True
 
     async def follow_applies(self) -> NoReturn:
         """Watch what an apply has left as soon as it is over."""

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import trio
 
-from agent import __version__, enrolling, link
+from agent import enrolling, link
 from agent.bells import Bell
 from agent.core import Core
 from agent.database import StorageError
@@ -45,6 +45,7 @@ from protocol.session import (
     Received,
     Send,
 )
+from protocol.version import VERSION
 
 # Journal messages on their way without an ack: 4 x 512 KiB fill a slow link, and bound both sides.
 WINDOW = 4
@@ -179,15 +180,18 @@ class _Talk:
         core = self._core
         self.since = trio.current_time()
         core.problems.clear("link")
-        self._on_welcome(action.welcome)
-        enrolling.clear(Path(core.config.state_dir))
+        # What is stored there is not sent again; only an ack of what was sent here prunes.
         self._sent = self._acked = action.welcome.acked
         if action.welcome.acked > core.journal.head:
             core.problems.put("journal_behind", "the coordinator holds more of our journal than we")
-        self._on_ack(Ack(action.welcome.acked))
+        else:
+            core.problems.clear("journal_behind")
         self._established.set()
         self._retimed.ring()
         core.log.info("link up", approval=action.welcome.approval)
+        # Last: on a full disk this fails, and the link has to work all the same.
+        self._on_welcome(action.welcome)
+        enrolling.clear(Path(core.config.state_dir))
 
     def _on_welcome(self, welcome: Welcome) -> None:
         refused = self._core.trust.welcome(welcome)
@@ -229,7 +233,7 @@ class _Talk:
         if action.reason is not None:
             self._core.tell("link.refused", text, action.reason)
         else:
-            self._core.log.info("link over", code=action.code, detail=action.message[:200])
+            self._core.log.info("link over", detail=text)
 
     async def _tick(self, frames: Frames) -> None:
         while True:
@@ -272,7 +276,7 @@ def _hello(core: Core) -> HelloFacts:
     trusted = core.trust.roster
     return HelloFacts(
         sealing_key=core.identity.sealing_public,
-        agent_version=__version__,
+        agent_version=VERSION,
         hostname=core.hostname,
         roster_version=0 if trusted is None else trusted.roster.version,
         generation=core.ledger.desired().generation,

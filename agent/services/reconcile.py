@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import trio
 
+from agent import lean
 from agent.core import Core
 from agent.database import StorageError
 
@@ -17,11 +18,14 @@ async def run(core: Core) -> NoReturn:
     """Work for ever: woken by a bell, and by nothing else while there is nothing to do."""
     while True:
         known = core.work_bell.count
+        worked = False
         try:
             while await core.steps.run_next():
-                pass
+                worked = True
         except StorageError as error:
             core.log.failure("step not recorded", error=str(error))
             await trio.sleep(RETRY_SECONDS)
             continue
+        if worked:
+            lean.give_back()
         await core.work_bell.heard(known)

@@ -16,7 +16,15 @@ import pytest
 from agent.core import Core
 from protocol import dsse, ids
 from protocol.keys import SigningKey
-from protocol.messages import Accepted, Audit, Finished, Offer, RefusedStep, RosterUpdate
+from protocol.messages import (
+    Accepted,
+    Audit,
+    Cancel,
+    Finished,
+    Offer,
+    RefusedStep,
+    RosterUpdate,
+)
 from protocol.reports import ApplyResult, PlanResult
 from tests.fakes.agent import NOW, Clock, make_core, running
 from tests.fakes.coordinator import FakeCoordinator
@@ -277,7 +285,12 @@ async def test_a_clock_that_is_set_back_makes_no_decision_valid_again(tmp_path: 
     """Expiry is judged against the latest signed time that the host has seen."""
     async with world(tmp_path) as here:
         late = next_roster(here.coordinator.rosters[0], ADA, ADA, issued_at=int(NOW) + 7_200)
+        here.clock.now = NOW + 7_200
         await here.coordinator.send(RosterUpdate((late,)))
+        await here.coordinator.send(Cancel("nobody's", 1))
+        await here.coordinator.until(
+            lambda: any(f.run_id == "nobody's" for f in here.coordinator.bodies(Finished))
+        )
         here.clock.now = NOW - 86_400
         assert (await here.refused(here.approval.signed(ADA))).reason == "expired"
         assert here.untouched()

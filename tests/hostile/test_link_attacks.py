@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 import trio
 
+from coordinator.domain import agents, enrolment_keys
+from coordinator.domain.enrolment_keys import Issuer
 from coordinator.link import serve
 from coordinator.store import artifacts, events, journals
-from protocol import api, messages
+from protocol import api, enrolment, messages
 from protocol.messages import (
     Ack,
     Audit,
@@ -25,9 +28,10 @@ from protocol.messages import (
 )
 from protocol.reports import DriftRecord
 from protocol.runs import LEASE_SECONDS
-from protocol.session import Send
-from tests.fakes.fleet import FakeHost, chunks
+from protocol.session import CloseLink, Send
+from tests.fakes.fleet import OPERATOR, FakeHost, chunks
 from tests.fakes.link_agent import LinkAgent, LinkedFleet, linked
+from tests.fakes.stores import file_store
 
 pytestmark = pytest.mark.hostile
 
@@ -181,6 +185,34 @@ async def test_a_crowd_of_strangers_does_not_lock_the_fleet_out(fleet: LinkedFle
         nursery.start_soon(serve, fleet.app, host.socket)
         assert isinstance(await host.shake(), Welcome)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_key_for_one_host_lets_one_of_twenty_in(tmp_path: Path) -> None:
+    """They come at the same moment, over a real store with its writer thread."""
+    issuer = Issuer(("https://192.0.2.9:4748",), bytes(32), "")
+    async with file_store(tmp_path) as store:
+        fleet = LinkedFleet(store)
+        made = await store.write(
+            lambda tx: enrolment_keys.create(
+                tx, OPERATOR, "default", api.CreateEnrolmentKeyRequest(), issuer
+            )
+        )
+        assert isinstance(made, api.EnrolmentKeyInfo)
+        secret = enrolment.decode(made.key or "").secret_bytes()
+        hosts = [LinkAgent(FakeHost(number), secret=secret) for number in range(20, 40)]
+        answers: list[Welcome | CloseLink] = []
+
+        async def knock(agent: LinkAgent) -> None:
+            answers.append(await agent.shake())
+
+        async with linked(fleet, *hosts), trio.open_nursery() as nursery:
+            for agent in hosts:
+                nursery.start_soon(knock, agent)
+        assert sum(isinstance(answer, Welcome) for answer in answers) == 1
+        assert sum(isinstance(answer, CloseLink) for answer in answers) == 19
+        registered = await store.read(agents.listing)
+        assert isinstance(registered, tuple)
+        assert len(registered) == 1
 
 
 async def test_an_end_in_the_middle_of_a_result_leaves_nothing_half_done(

@@ -56,7 +56,8 @@ def check_result(out: Path, end: Finished, result: ApplyResult) -> None:
     begun = lines([out / f"{number}.begin" for number in range(4)])
     ended = lines([out / f"{number}.end" for number in range(4)])
     statuses = [item.status for item in result.resources]
-    assert max(begun) == 1, "a script was run twice"
+    # None at all, if the kill came between the message and the first line of the script.
+    assert max(begun) <= 1, "a script was run twice"
     if end.outcome == "succeeded":
         assert begun == ended == [1, 1, 1, 1]
         assert statuses == ["changed"] * 4

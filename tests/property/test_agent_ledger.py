@@ -64,24 +64,23 @@ uses = st.lists(
 def test_a_use_is_forgotten_only_when_it_can_never_be_valid_again(
     sequence: list[tuple[int, int, int, int]],
 ) -> None:
-    """Signed time and epochs never fall; a decision without a remembered use has expired by it."""
+    """Signed time never falls; a decision without a remembered use has expired by it."""
     with tempfile.TemporaryDirectory() as name:
         database = Database(Path(name), reserve=0)
         consumed: dict[str, int] = {}
         expires: dict[str, int] = {}
-        time = epoch = 0
+        time = 0
         for number, begin, length, level in sequence:
             made = decision(number, not_before=begin, expires_at=begin + length, epoch=level)
             before = database.read(ledger.latest_signed_time)
             if made.decision_id in expires and before >= expires[made.decision_id]:
                 # The host would call it expired, so it is never consumed.
                 continue
-            database.write(lambda tx, d=made: ledger.consume(tx, d))
+            database.write(lambda tx, d=made: ledger.consume(tx, d, 1_000.0))
             expires.setdefault(made.decision_id, made.expires_at)
             consumed[made.decision_id] = consumed.get(made.decision_id, 0) + 1
-            time, epoch = max(time, begin), max(epoch, level)
+            time = max(time, begin)
             assert database.read(ledger.latest_signed_time) == time
-            assert database.read(ledger.epochs) == {made.scope: epoch}
             for known, count in consumed.items():
                 found = database.read(lambda tx, k=known: ledger.uses(tx, k))
                 assert found == count or time >= expires[known]

@@ -21,7 +21,9 @@ from state_engine.model import NodeFacts
 PIECES = st.sampled_from([
     "name", "supports", "templates", "resources", "resource", "variants", "when", "id", "content",
     "depends_on", "file-unix", "script", "path", "platform", "linux", "tag.a", "/a", "${{", "}}",
-    "tags.x", "&a", "*a", "!t", "- ", ": ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ", "|\n",
+    "tags.x", "parameters", "for_each", "else", "skip", "priority", "default", "type", "string",
+    "requires", "params.a", "each.key", "${{ params.a }}",
+    "&a", "*a", "!t", "- ", ": ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ", "|\n",
     "'", '"', "~", "0644", "1", "1.5", "true", "---", "#", "%", "<<", "\t", "\\u0000", "\ud800",
 ])  # fmt: skip
 NEAR = st.lists(PIECES, max_size=40).map("".join)
@@ -42,7 +44,7 @@ def test_any_bytes_are_a_module_or_a_problem_with_a_place(data: bytes) -> None:
     assert all(problem.line >= 1 and problem.column >= 1 for problem in problems)
 
 
-@given(st.dictionaries(st.sampled_from(KEYS[:4]), VALUES, min_size=1))
+@given(st.dictionaries(st.sampled_from([*KEYS[:4], "parameters", "requires"]), VALUES, min_size=1))
 @settings(max_examples=500)
 def test_any_values_in_the_right_places_are_a_module_or_a_problem(value: object) -> None:
     """The rules never raise on values of the wrong kind."""
@@ -56,6 +58,7 @@ def specs(draw: st.DrawFn, number: int, earlier: list[str]) -> dict[str, Json]:
     """Return a kind with valid fields whose identity holds the number of its resource."""
     mode = draw(st.none() | st.sampled_from(["0644", "755", "${{ attributes.mode }}"]))
     text = draw(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="$")))
+    text += "\n"  # so that it is never written like a number, for which YAML 1.1 has other rules
     kinds: list[dict[str, Json]] = [
         {"file-unix": {"path": f"/f{number}", "mode": mode, "content": text}},
         {"file-unix": {"path": f"/${{{{ tags.t }}}}{number}", "template": "t"}},
@@ -175,3 +178,144 @@ def _is_cyclic(graph: tuple[tuple[int, ...], ...]) -> bool:
     while free := [index for index, targets in left.items() if not targets & left.keys()]:
         left = {index: targets for index, targets in left.items() if index not in free}
     return bool(left)
+
+
+# Pieces of values that could make an expression or an escape together with what stands around them.
+TRAPS = st.lists(
+    st.sampled_from(["$", "{", "}", "{{", "}}", "${{", "$${{", "tags.t", " ", "a", "\\n"]),
+    max_size=6,
+).map("".join)
+WRITTEN = st.sampled_from(["p", "q", "tag", "escape", "text "])
+
+
+@given(TRAPS, TRAPS, st.lists(WRITTEN, min_size=1, max_size=8))
+@settings(max_examples=300)
+def test_a_text_is_its_pieces_with_each_value_put_in_once(
+    first: str, second: str, pieces: list[str]
+) -> None:
+    """Whatever values hold, beside what they stand, and whether the node is asked as well."""
+    forms = {
+        "p": ("${{ params.p }}", first),
+        "q": ("${{ params.q }}", second),
+        "tag": ("${{ tags.t }}", "x"),
+        "escape": ("$${{", "${{"),
+        "text ": ("text ", "text "),
+    }
+    value: dict[str, Json] = {
+        "name": "m",
+        "supports": [{"platform": "linux"}],
+        "parameters": {name: {"type": "string"} for name in ("p", "q")},
+        "resources": [
+            {"resource": {"file-unix": {"path": "/a", "content": _text(forms, pieces, 0)}}}
+        ],
+    }
+    given = {"m": {"p": first, "q": second}}
+    module, problems = check_text(json.dumps(value).encode(), "f", given)
+    assert module is not None, problems
+    (resource,) = resolve([module], FACTS, trusted=frozenset()).resources
+    assert resource.spec["content"] == _text(forms, pieces, 1)
+
+
+def _text(forms: dict[str, tuple[str, str]], pieces: list[str], which: int) -> str:
+    return "".join(forms[piece][which] for piece in pieces)
+
+
+KEYS_OF_ITEMS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/$"),
+    min_size=1,
+    max_size=5,
+).filter(lambda key: key not in {".", ".."})
+
+
+@given(st.dictionaries(KEYS_OF_ITEMS, st.integers(-9, 9), max_size=6), st.booleans())
+@settings(max_examples=150)
+def test_items_are_resources_that_all_come_before_what_names_them(
+    items: dict[str, int], from_parameter: bool
+) -> None:
+    """Each item is one resource with its own id and value; the schema agrees."""
+    where = "${{ params.p }}" if from_parameter else items
+    value: dict[str, Json] = {
+        "name": "m",
+        "supports": [{"platform": "linux"}],
+        "parameters": {"p": {"type": "map", "default": {**items}}} if from_parameter else {},
+        "resources": [
+            {"id": "last", "depends_on": ["f"], "resource": {"directory-unix": {"path": "/d"}}},
+            {
+                "id": "f",
+                "for_each": where if isinstance(where, str) else {**where},
+                "resource": {
+                    "file-unix": {"path": "/f/${{ each.key }}", "content": "${{ each.value }}"}
+                },
+            },
+        ],
+    }
+    assert list(VALIDATOR.iter_errors(value)) == []
+    module, problems = check_text(json.dumps(value).encode())
+    assert module is not None, problems
+    resolved = resolve([module], FACTS, trusted=frozenset())
+    assert resolved.problems == ()
+    *files, last = resolved.resources
+    assert [found.id for found in files] == [f"f[{key}]" for key in items]
+    assert [found.spec["content"] for found in files] == [str(number) for number in items.values()]
+    assert last.depends_on == tuple(found.key for found in files)
+
+
+RANKED = st.lists(
+    st.tuples(
+        st.dictionaries(
+            st.sampled_from(["distro", "arch", "tag.t"]),
+            st.sampled_from(["a", "armv7"]),
+            max_size=2,
+        ),
+        st.integers(-1, 1),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(RANKED, st.booleans(), st.sampled_from(["a", "b"]), st.sampled_from(["armv7", "x86_64"]))
+@settings(max_examples=300)
+def test_a_module_without_errors_never_finds_two_variants_or_none_on_a_node(
+    ranked: list[tuple[dict[str, str], int]], or_skip: bool, name: str, arch: str
+) -> None:
+    """What the static analysis accepts has one answer on every node that is supported."""
+    variants: list[Json] = [
+        {"when": {**when}, "priority": rank, "resource": {"file-unix": {"path": "/a"}}}
+        for when, rank in ranked
+    ]
+    resource: dict[str, Json] = {"variants": variants, "else": "skip" if or_skip else None}
+    value: dict[str, Json] = {
+        "name": "m",
+        "supports": [{"platform": "linux"}],
+        "resources": [resource],
+    }
+    module, _ = check_text(json.dumps(value).encode())
+    if module is None:
+        return
+    facts = NodeFacts("i", "n", {"platform": "linux", "distro": name, "arch": arch}, {"t": name})
+    resolved = resolve([module], facts, trusted=frozenset())
+    assert resolved.problems == ()
+    assert len(resolved.resources) == 1 or or_skip
+
+
+RESOURCE_KEYS = ["id", "for_each", "else", "on_remove", "depends_on", "variants", "resource"]
+
+
+@given(st.dictionaries(st.sampled_from(RESOURCE_KEYS), VALUES, min_size=1), VALUES)
+@settings(max_examples=300)
+def test_any_values_in_a_resource_and_a_default_are_a_module_or_a_problem(
+    resource: dict[str, object], default: object
+) -> None:
+    """The rules of our own keys never raise either; what is accepted resolves or is refused."""
+    value = {
+        "name": "m",
+        "supports": [{"platform": "linux"}],
+        "parameters": {"a": {"type": "map", "default": default}},
+        "resources": [{"resource": {"file-unix": {"path": "/a"}}} | resource],
+    }
+    data = json.dumps(value).encode("utf-8", "surrogatepass")
+    module, problems = check_text(data)
+    assert (module is None) == any(problem.severity == "error" for problem in problems)
+    if module is not None:
+        resolve([module], FACTS, trusted=frozenset())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protocol import messages
-from protocol.messages import Audit, Cancel, Desired, RosterUpdate
+import msgspec
+import pytest
+
+from agent import enrolling
+from agent.core import BUSY_SECONDS, Core
+from protocol import enrolment, messages
+from protocol.messages import Audit, Cancel, Desired, Finished, RosterUpdate, Welcome
 from tests.fakes.agent import make_core
 from tests.fakes.operators import Operator, first_roster
+from tests.unit.agent.test_enrolling import KEY
 
 
-def audits(core: object) -> list[Audit]:
-    from agent.core import Core
-
-    assert isinstance(core, Core)
+def audits(core: Core) -> list[Audit]:
     bodies = [messages.decode_body(entry) for entry in core.journal.after(0)]
     return [body for body in bodies if isinstance(body, Audit)]
 
@@ -55,11 +58,58 @@ def test_a_heartbeat_says_how_the_host_is(tmp_path: Path) -> None:
     ]
 
 
-def test_cancelling_an_unknown_step_is_harmless(tmp_path: Path) -> None:
-    """A late cancel changes nothing."""
+def test_cancelling_an_unknown_step_is_answered(tmp_path: Path) -> None:
+    """A run must not wait for ever for a host that never heard of it."""
     core = make_core(tmp_path / "state")
-    core.on_cancel(Cancel("none", 1))
-    assert core.journal.head == 0
+    core.on_cancel(Cancel("none", 7))
+    (entry,) = core.journal.after(0)
+    said = messages.decode_body(entry)
+    assert isinstance(said, Finished)
+    assert (said.run_id, said.fence, said.outcome) == ("none", 7, "cancelled")
+
+
+@pytest.mark.hostile
+def test_long_lies_are_cut_before_they_are_remembered(tmp_path: Path) -> None:
+    """256 texts of a megabyte would fill the memory of a small host."""
+    core = make_core(tmp_path / "state")
+    for number in range(3):
+        core.tell("scope.refused", f"{number}" + "x" * 1_000_000)
+    assert max(len(text) for _, text in core._told) <= 1_024
+    assert max(len(entry.body) for entry in core.journal.after(0)) < 2_048
+
+
+def registered(tmp_path: Path, **settings: object) -> Core:
+    """A host that belongs to a coordinator, whose secret was used."""
+    core = make_core(tmp_path / "state", **settings)
+    core.trust.enrol(enrolling.pins_of(KEY))
+    core.trust.welcome(Welcome("n", "approved", 0, 1, 0.0, "a/b/c"))
+    return core
+
+
+def test_a_registered_host_starts_without_the_key_file_it_was_enrolled_with(tmp_path: Path) -> None:
+    """Whoever removes the secret after its use does right, and must not switch the host off."""
+    core = registered(tmp_path, enrolment_key_file=str(tmp_path / "removed"))
+    assert not core.enrol_from_config()
+    assert core.heartbeat(0.0).problems == ()
+
+
+def test_a_key_left_for_another_coordinator_is_told_and_not_taken(tmp_path: Path) -> None:
+    """A host does not stay down for a key that it does not need."""
+    core = registered(tmp_path)
+    other = msgspec.structs.replace(enrolment.decode(KEY), coordinator_key="ef" * 32)
+    enrolling.leave(tmp_path / "state", enrolment.encode(other))
+    assert not core.enrol_from_config()
+    assert core.heartbeat(0.0).problems[0].startswith("enrolment: this host belongs to")
+
+
+def test_a_job_that_hangs_is_said(tmp_path: Path) -> None:
+    """A look at a dead network file system cannot be ended, so it must at least be seen."""
+    core = make_core(tmp_path / "state")
+    core.thread._since = 100.0
+    assert core.heartbeat(100.0 + BUSY_SECONDS).problems == ()
+    assert core.heartbeat(101.0 + BUSY_SECONDS).problems[0].startswith("engine_busy")
+    core.thread._since = None
+    assert core.heartbeat(9_999.0).problems == ()
 
 
 def test_no_key_enrols_nobody(tmp_path: Path) -> None:

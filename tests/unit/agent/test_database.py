@@ -79,6 +79,23 @@ def test_a_full_disk_refuses_new_work_and_still_takes_reports(small_disk: Path) 
 
 
 @pytest.mark.needs_root
+def test_an_agent_starts_on_a_full_disk(small_disk: Path) -> None:
+    """Opening writes too, and an agent that stays down can tell nobody that the disk is full."""
+    database = Database(small_disk, reserve=262_144)
+    database.write(lambda tx: put(tx, "acknowledged", b"kept"))
+    database.close()
+    filler = fill(small_disk)
+    again = Database(small_disk, reserve=262_144)
+    assert again.disk_full
+    assert again.read(lambda tx: get_bytes(tx, "acknowledged")) == b"kept"
+    again.write(lambda tx: put(tx, "report", b"refused"), urgent=True)
+    filler.unlink()
+    again.recover()
+    assert not again.disk_full
+    again.close()
+
+
+@pytest.mark.needs_root
 def test_nothing_is_lost_when_the_reserve_is_gone_too(small_disk: Path) -> None:
     """Then even an urgent write is an error, and what stood before stands."""
     database = Database(small_disk, reserve=65_536)

@@ -19,16 +19,16 @@ def item(name: str, action: Action = "update", text: str = "x") -> ResourceDiff:
 def test_only_a_changed_set_is_news() -> None:
     """The same differences seen again are no news, other ones and their end are."""
     account = Account()
-    assert not account.is_news
+    assert not account.news
     account.take((item("/a"),), None)
-    assert account.is_news
+    assert account.news
     account.told = account.names
     account.take((item("/a", text="other text"),), frozenset({drift_account.key_of(item("/a"))}))
-    assert not account.is_news
+    assert not account.news
     account.take((item("/a", "create"),), None)
-    assert account.is_news
+    assert account.news
     account.take((), None)
-    assert account.is_news
+    assert account.news
     assert not account.items
 
 
@@ -68,3 +68,20 @@ def test_the_time_of_a_change_is_the_file_systems(tmp_path: Path) -> None:
     assert drift_account.seen_after_ms((item(str(path)),), changed + 1e6) is None
     assert drift_account.seen_after_ms((item("a-script"),), changed) is None
     assert drift_account.changed_at("/none/of/this") is None
+
+
+def test_a_burst_is_told_and_then_one_record_in_a_while() -> None:
+    """A program that flips a file for ever does not fill the disk; a quiet time fills the burst."""
+    pace, flipping, other = drift_account.Pace(), frozenset({"a"}), frozenset({"b"})
+    told = 0
+    for tenth in range(1_000):
+        if pace.wait(flipping, 1_000.0 + tenth / 10) <= 0.0:
+            pace.spend(flipping, 1_000.0 + tenth / 10)
+            told += 1
+    assert told == drift_account.BURST + 99 // drift_account.EVERY_SECONDS
+    pace.spend(flipping, 1_100.0)
+    assert 0.0 < pace.wait(flipping, 1_100.0) <= drift_account.EVERY_SECONDS
+    assert pace.wait(flipping | other, 1_100.0) <= 0.0, "another file's change is not held up"
+    pace.spend(other, 1_300.0)
+    assert pace.wait(flipping, 1_300.0) <= 0.0
+    assert pace._left.keys() == {"b"}, "who has his whole burst again is forgotten"

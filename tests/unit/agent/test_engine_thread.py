@@ -45,6 +45,19 @@ async def test_jobs_do_not_overlap() -> None:
     await thread.settled()
 
 
+async def test_it_says_for_how_long_a_job_has_run() -> None:
+    """A look that hangs cannot be ended, so it must be seen."""
+    thread = EngineThread()
+    assert thread.busy_for(5.0) <= 0.0
+    release = threading.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(thread.run, release.wait)
+        await trio.testing.wait_all_tasks_blocked()
+        assert thread.busy_for(trio.current_time() + 60.0) >= 60.0
+        release.set()
+    assert thread.busy_for(trio.current_time() + 60.0) <= 0.0
+
+
 async def test_settled_waits_for_the_running_job() -> None:
     """Stopping gives the running job its time."""
     thread = EngineThread()

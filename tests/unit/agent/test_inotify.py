@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import pytest
 import trio
 
 from agent import inotify
@@ -31,6 +32,20 @@ async def test_what_is_no_directory_is_not_watched(tmp_path: Path) -> None:
     assert watch.add(str(tmp_path / "none"), inotify.ENTRIES) is None
     assert watch.add(str(tmp_path / "file"), inotify.ENTRIES) is None
     watch.close()
+
+
+async def test_what_was_closed_is_not_read(tmp_path: Path) -> None:
+    """Its number may be another file's by then; whoever was told that it is readable gets none."""
+    watch = Inotify()
+    watch.add(str(tmp_path), inotify.ENTRIES)
+    (tmp_path / "a").write_text("x")
+    await watch.wait()
+    watch.close()
+    with (tmp_path / "a").open("rb") as other:
+        assert watch.read() == []
+        assert other.read() == b"x"
+    with pytest.raises(trio.ClosedResourceError):
+        await watch.wait()
 
 
 def test_a_buffer_is_taken_apart() -> None:

@@ -13,6 +13,8 @@ from protocol import ids
 from protocol.decisions import Decision
 from protocol.reasons import Reason, Refused
 
+NOW = 1_000.0
+
 
 def decision(number: int = 1, **changes: object) -> Decision:
     made = Decision(
@@ -45,14 +47,14 @@ def test_older_and_other_desired_state_is_refused(tmp_path: Path) -> None:
     assert book.desired() == ledger.Desired(2, b"two")
 
 
-def test_consuming_counts_and_raises_epoch_and_time(tmp_path: Path) -> None:
-    """What a decision carries is remembered with its use."""
+def test_consuming_counts_and_raises_the_time_but_no_epoch(tmp_path: Path) -> None:
+    """A decision does not draw the line that only a roster may draw: it would lock others out."""
     database = Database(tmp_path, reserve=0)
-    database.write(lambda tx: ledger.consume(tx, decision(epoch=3)))
-    database.write(lambda tx: ledger.consume(tx, decision(epoch=1)))
+    database.write(lambda tx: ledger.consume(tx, decision(epoch=3), NOW))
+    database.write(lambda tx: ledger.consume(tx, decision(epoch=1), NOW))
     name = decision().decision_id
     assert database.read(lambda tx: ledger.uses(tx, name)) == 2
-    assert database.read(ledger.epochs) == {"a/b/c": 3}
+    assert database.read(ledger.epochs) == {}
     assert database.read(ledger.latest_signed_time) == 100
     database.close()
 
@@ -60,20 +62,29 @@ def test_consuming_counts_and_raises_epoch_and_time(tmp_path: Path) -> None:
 def test_uses_are_forgotten_only_once_signed_time_is_past_them(tmp_path: Path) -> None:
     """A use may go when no clock of this host can ever call the decision valid again."""
     database = Database(tmp_path, reserve=0)
-    database.write(lambda tx: ledger.consume(tx, decision(1)))
+    database.write(lambda tx: ledger.consume(tx, decision(1), NOW))
     late = decision(2, not_before=199, expires_at=400)
-    database.write(lambda tx: ledger.consume(tx, late))
+    database.write(lambda tx: ledger.consume(tx, late, NOW))
     assert database.read(lambda tx: ledger.uses(tx, decision(1).decision_id)) == 1
     later = decision(3, not_before=200, expires_at=400)
-    database.write(lambda tx: ledger.consume(tx, later))
+    database.write(lambda tx: ledger.consume(tx, later, NOW))
     assert database.read(lambda tx: ledger.uses(tx, decision(1).decision_id)) == 0
+    database.close()
+
+
+def test_a_signed_time_ahead_of_the_clock_counts_only_a_little(tmp_path: Path) -> None:
+    """As far as clocks may differ, from the later of the clock and what was signed before."""
+    database = Database(tmp_path, reserve=0)
+    for signed, now, held in ((10**12, 500.0, 560), (10**12, 100.0, 620), (700, 900.0, 700)):
+        database.write(lambda tx, s=signed, n=now: ledger.raise_signed_time(tx, s, n))
+        assert database.read(ledger.latest_signed_time) == held
     database.close()
 
 
 def test_signed_time_never_goes_back(tmp_path: Path) -> None:
     """An older signature says nothing about now."""
     database = Database(tmp_path, reserve=0)
-    database.write(lambda tx: ledger.raise_signed_time(tx, 50))
-    database.write(lambda tx: ledger.raise_signed_time(tx, 40))
+    database.write(lambda tx: ledger.raise_signed_time(tx, 50, NOW))
+    database.write(lambda tx: ledger.raise_signed_time(tx, 40, NOW))
     assert database.read(ledger.latest_signed_time) == 50
     database.close()

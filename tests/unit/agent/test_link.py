@@ -132,6 +132,39 @@ async def test_what_is_no_link_is_an_error(nursery: trio.Nursery) -> None:
                 pytest.fail("connected")
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    "url",
+    ["https://h:99999", "https://[", "http://" + "a" * 64 + ".x", "http://a\0b", "http://", "x"],
+)
+async def test_an_address_that_cannot_be_dialled_is_a_link_error(url: str) -> None:
+    """Whatever stands in the pins, the agent says so and goes on."""
+    with pytest.raises(LinkError):
+        async with link.connect(url, ""):
+            pytest.fail("connected")
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    "header",
+    [b"Sec-WebSocket-Protocol: \xff", b"Sec-WebSocket-Extensions: \xff", b"Upgrade: \xff"],
+)
+async def test_an_answer_that_is_no_text_is_a_link_error(
+    nursery: trio.Nursery, header: bytes
+) -> None:
+    """A hostile server in the place of the coordinator breaks a link, not the agent."""
+
+    async def talking(stream: trio.SocketStream) -> None:
+        await stream.receive_some(4_096)
+        await stream.send_all(b"HTTP/1.1 101 ok\r\n" + header + b"\r\n\r\n")
+        await stream.aclose()
+
+    server = (await nursery.start(trio.serve_tcp, talking, 0))[0].socket.getsockname()[1]
+    with pytest.raises(LinkError):
+        async with link.connect(f"http://127.0.0.1:{server}", ""):
+            pytest.fail("connected")
+
+
 def test_the_first_error_of_a_group_speaks_for_it() -> None:
     """Tasks of one link fail together."""
     group = ExceptionGroup("a", [ExceptionGroup("b", [LinkError("first")]), LinkError("second")])

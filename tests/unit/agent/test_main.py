@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from agent import identity
 from agent.files import StateDirectoryError
-from agent.main import cli, state_lock
+from agent.main import KEY_VARIABLE, cli, state_lock
 from tests.unit.agent.test_enrolling import KEY
 
 
@@ -35,6 +35,23 @@ def test_enrol_leaves_a_key_and_shows_who_we_are(tmp_path: Path) -> None:
     own = identity.load(state)
     assert own is not None
     assert own.fingerprint in done.output
+
+
+def test_a_key_need_not_stand_in_the_list_of_processes(tmp_path: Path) -> None:
+    """Every user reads the arguments of a program; standard input and the environment few."""
+    state = tmp_path / "state"
+    start = ["enrol", "--state-dir", str(state)]
+    for arguments, options in (
+        ([*start, "-"], {"input": f"{KEY}\n"}),
+        (start, {"env": {KEY_VARIABLE: KEY}}),
+    ):
+        done = CliRunner().invoke(cli, arguments, **options)  # type: ignore[arg-type]  # two kinds
+        assert done.exit_code == 0, done.output
+        assert (state / "enrolment-key").read_text().strip() == KEY
+        assert KEY not in done.output
+        (state / "enrolment-key").unlink()
+    shown = CliRunner().invoke(cli, ["run", "--help"]).output
+    assert "list of processes" in " ".join(shown.split())
 
 
 def test_enrol_refuses_nonsense_and_leaves_nothing(tmp_path: Path) -> None:

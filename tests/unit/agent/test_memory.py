@@ -20,7 +20,7 @@ def test_one_write_covers_ledger_and_journal(tmp_path: Path) -> None:
 
     def job(tx: Tx) -> None:
         memory.journal.append(tx, Audit("a", "one"))
-        ledger.raise_signed_time(tx, 9)
+        ledger.raise_signed_time(tx, 9, 9.0)
         raise ValueError("after both")
 
     with pytest.raises(ValueError, match="after both"):

@@ -54,6 +54,25 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "policy.toml")
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_directory_that_others_may_write_is_refused(tmp_path: Path, there: bool) -> None:
+    """Who can take the file away could loosen all that it forbids, so its absence says nothing."""
+    path = tmp_path / "etc/policy.toml"
+    path.parent.mkdir()
+    if there:
+        path.write_text("")
+    path.parent.chmod(0o777)
+    with pytest.raises(PolicyFileError, match="directory"):
+        load(path)
+
+
+def test_a_pipe_is_no_policy(tmp_path: Path) -> None:
+    """An empty read from it would pass for the default."""
+    os.mkfifo(tmp_path / "policy.toml", 0o600)
+    with pytest.raises(PolicyFileError, match="not a file"):
+        load(tmp_path / "policy.toml")
+
+
 @pytest.mark.needs_root
 def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     """Only root, or the agent's own user, speaks for the host."""

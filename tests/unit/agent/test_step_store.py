@@ -34,15 +34,19 @@ def test_steps_come_back_in_the_order_of_their_acceptance(tmp_path: Path) -> Non
     database.close()
 
 
-def test_a_fence_only_rises(tmp_path: Path) -> None:
-    """A late re-offer does not bring an older fence back."""
+def test_a_fence_only_rises_and_brings_its_lease(tmp_path: Path) -> None:
+    """A late re-offer does not bring an older fence back, and no re-offer brings other work."""
     database = Database(tmp_path, reserve=0)
     database.write(lambda tx: step_store.add(tx, offer("a", 2)))
     for fence, held in ((5, 5), (3, 5)):
-        database.write(lambda tx, f=fence: step_store.adopt_fence(tx, "a", f))
+        before = database.read(lambda tx: step_store.find(tx, "a"))
+        assert before is not None
+        again = Offer("a", "state.plan", f"lease-{fence}", fence, "other", approved=("ab" * 32,))
+        database.write(lambda tx, b=before, o=again: step_store.adopt(tx, b, o))
         step = database.read(lambda tx: step_store.find(tx, "a"))
         assert step is not None
         assert step.fence == held
+        assert step.offer == Offer("a", "state.apply", f"lease-{held}", 2, "op")
     database.close()
 
 

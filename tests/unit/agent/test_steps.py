@@ -13,16 +13,21 @@ import pytest
 
 from agent import step_store, steps
 from agent.core import Core
-from agent.work import Circumstances, Done, Engine, Hooks
+from agent.database import Tx
+from agent.work import Circumstances, Done, Engine, Hooks, resolve
 from protocol import desired, messages
-from protocol.limits import ARTIFACT_CHUNK
+from protocol.limits import ARTIFACT_CHUNK, MAX_JOURNAL_BATCH
 from protocol.messages import ArtifactChunk, Body, Cancel, Desired, Finished, Offer, Welcome
+from protocol.reasons import Reason, Refused
 from protocol.reports import DriftRecord, PlanResult, ResourceResult
+from state_engine.engine import progress as engine_progress
+from state_engine.model import AppliedResource, NodeFacts, Snapshot
 from tests.fakes.agent import make_core
 from tests.fakes.operators import SCOPE, Operator, module
 from tests.fakes.sites import site
 
 ADA = Operator()
+NONE = Snapshot()
 
 
 @pytest.fixture
@@ -76,6 +81,36 @@ async def test_a_waiting_step_is_cancelled_at_once(core: Core, tmp_path: Path) -
     end = bodies(core)[-1]
     assert isinstance(end, Finished)
     assert end.outcome == "cancelled"
+    # Nothing is remembered of it: a coordinator may offer and cancel a million times.
+    assert core.steps._cancelled == {}
+
+
+async def test_an_apply_that_was_cut_short_for_too_long_is_not_gone_on_with(
+    core: Core, tmp_path: Path
+) -> None:
+    """What it did before is kept and reported; what had not begun is not done after its time."""
+    made = offer(tmp_path, "one", "state.apply")
+    resources = resolve(made, Circumstances(NodeFacts("n", "w", {"platform": "linux"}), None, NONE))
+    assert isinstance(resources, tuple)
+    root = next(r for r in resources if r.kind == "directory-unix")
+    done = ResourceResult("site", root.kind, root.identity, "create", "changed")
+
+    def job(tx: Tx) -> None:
+        step_store.add(tx, made)
+        step_store.start(tx, "one")
+        held = AppliedResource(root)
+        step_store.add_progress(tx, "one", engine_progress.Started(root.key, "ab", held))
+        step_store.add_progress(tx, "one", engine_progress.Finished(root.key, done, held))
+
+    core.database.write(job)
+    core.steps.set_attributes({"platform": "linux"})
+    core.steps._still = lambda _: Refused(Reason.EXPIRED, "long ago")
+    assert await core.steps.run_next()
+    end = bodies(core)[-1]
+    assert isinstance(end, Finished)
+    assert (end.outcome, end.message.split(":")[0]) == ("interrupted", "expired")
+    assert not (tmp_path / "srv").exists()
+    assert [item.resource.key for item in core.steps.snapshot().applied] == [root.key]
 
 
 class Broken(Engine):
@@ -132,3 +167,5 @@ def test_errors_are_cut_to_fit_the_journal() -> None:
     short = steps.bounded_result(long)
     assert short.error is not None
     assert len(short.error) == steps.MAX_ERROR + 1
+    many = msgspec.structs.replace(long, triggered=tuple(f"/etc/{n}" for n in range(99_999)))
+    assert len(msgspec.msgpack.encode(steps.bounded_result(many))) < MAX_JOURNAL_BATCH

@@ -11,6 +11,7 @@ from agent.database import Database
 from agent.trust import AlreadyEnrolledError, Pins, Standing, Trust
 from protocol.messages import Welcome
 from protocol.reasons import Reason, Refused
+from tests.fakes.agent import NOW
 from tests.fakes.operators import Operator, first_roster, next_roster, roster_digest
 
 ADA = Operator()
@@ -27,8 +28,8 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     database = Database(tmp_path, reserve=0)
     trust = Trust(database)
     trust.enrol(PINS)
-    assert trust.take_roster((FIRST,)) is True
-    assert trust.take_roster((FIRST,)) is False
+    assert trust.take_roster((FIRST,), NOW) is True
+    assert trust.take_roster((FIRST,), NOW) is False
     assert trust.welcome(welcome()) is None
     again = Trust(database)
     assert again.pins == trust.pins
@@ -55,7 +56,7 @@ def test_a_second_coordinator_is_refused_until_the_first_is_left(tmp_path: Path)
     other = Pins(("https://d:1",), b"o" * 32, "", None)
     with pytest.raises(AlreadyEnrolledError, match="enrol --replace"):
         trust.enrol(other)
-    trust.forget()
+    trust.forget(lambda _: None)
     trust.enrol(other)
     assert trust.pins == other
 
@@ -66,6 +67,18 @@ def test_the_scope_stays_what_it_was_first(tmp_path: Path) -> None:
     trust.welcome(welcome())
     assert trust.welcome(welcome("x/y/z")) is not None
     assert trust.standing.scope == "a/b/c"
+
+
+@pytest.mark.hostile
+def test_a_roster_from_the_next_century_does_not_expire_everything(tmp_path: Path) -> None:
+    """One admin whose clock was wrong moves a host's time by a minute, not by a century."""
+    database = Database(tmp_path, reserve=0)
+    trust = Trust(database)
+    trust.enrol(PINS)
+    second = next_roster(FIRST, ADA, ADA, issued_at=4_000_000_000)
+    assert trust.take_roster((FIRST, second), NOW) is True
+    assert database.read(ledger.latest_signed_time) == NOW + 60
+    database.close()
 
 
 def test_a_pinned_key_follows_a_rotation(tmp_path: Path) -> None:
@@ -84,11 +97,11 @@ def test_a_roster_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
     """The enrolment key names the roster to begin with; another is not a beginning."""
     trust = Trust(Database(tmp_path, reserve=0))
     trust.enrol(PINS)
-    refused = trust.take_roster((first_roster(Operator(username="eve")),))
+    refused = trust.take_roster((first_roster(Operator(username="eve")),), NOW)
     assert isinstance(refused, Refused)
     assert refused.reason is Reason.ROSTER_UNKNOWN
     second = next_roster(FIRST, ADA, ADA, epochs={"a/b/c": 4}, issued_at=5_000)
-    assert trust.take_roster((FIRST, second)) is True
+    assert trust.take_roster((FIRST, second), NOW) is True
     held = trust.roster
     assert held is not None
     assert held.roster.version == 2

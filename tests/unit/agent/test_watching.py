@@ -18,6 +18,9 @@ class Directories:
 
     def __init__(self, *existing: str, room: int = 100) -> None:
         self.masks: dict[str, int] = {}
+        self.links: set[str] = set()
+        # A directory that appears once another was watched: the race with whoever makes it.
+        self.appearing: dict[str, str] = {}
         self._existing = ["/", *existing]
         self._room = room
 
@@ -27,7 +30,12 @@ class Directories:
         if path not in self.masks and len(self.masks) >= self._room:
             raise WatchLimit(path)
         self.masks[path] = self.masks.get(path, 0) | mask
+        if path in self.appearing:
+            self._existing.append(self.appearing.pop(path))
         return self._existing.index(path)
+
+    def is_link(self, path: str) -> bool:
+        return path in self.links
 
     def number(self, path: str) -> int:
         return self._existing.index(path)
@@ -52,6 +60,26 @@ def test_a_missing_parent_is_awaited_in_the_nearest_directory() -> None:
     watches.add(here, {"/etc/app/sub/b": (B,)})
     event = Event(here.number("/etc"), inotify.CREATE, "app")
     assert watches.concern([event]) == Concern(frozenset({B}), rearm=True)
+
+
+def test_a_directory_that_appears_while_watches_are_set_is_watched_too() -> None:
+    """Its making was no event for a watch that did not exist yet: look again behind the watch."""
+    here = Directories("/etc")
+    here.appearing = {"/etc": "/etc/app", "/etc/app": "/etc/app/sub"}
+    watches = Watches()
+    watches.add(here, {"/etc/app/sub/b": (B,)})
+    event = Event(here.number("/etc/app/sub"), inotify.CLOSE_WRITE, "b")
+    assert watches.concern([event]) == Concern(frozenset({B}))
+
+
+def test_a_link_on_the_way_is_watched_for_being_turned_elsewhere() -> None:
+    """Nothing moves when a link is replaced, and still another directory is meant."""
+    here = Directories("/etc", "/etc/app")
+    here.links = {"/etc/app"}
+    watches = Watches()
+    watches.add(here, {"/etc/app/a": (A,)})
+    event = Event(here.number("/etc"), inotify.MOVED_TO, "app")
+    assert watches.concern([event]) == Concern(frozenset({A}), rearm=True)
 
 
 @pytest.mark.parametrize("mask", [inotify.MOVE_SELF, inotify.DELETE_SELF, inotify.UNMOUNT])

@@ -16,7 +16,6 @@ class Strange:
         return "Strange()"
 
 
-
 def test_keys_are_ordered_by_their_utf16_units() -> None:
     """The example of RFC 8785, section 3.2.3: a surrogate pair sorts before U+FB33."""
     keys = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\u0080", "\u00f6"]

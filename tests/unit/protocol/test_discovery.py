@@ -57,6 +57,7 @@ def test_what_is_no_datagram_is_refused(datagram: bytes) -> None:
     [
         {"urls": ()},
         {"urls": ("http://plain.example",)},
+        {"urls": ("https://a.example:99999",)},
         {"nonce": b"short"},
         {"tls_fingerprint": b"short"},
     ],
@@ -73,7 +74,7 @@ def test_nobody_announces_under_another_key_or_in_more_than_a_datagram() -> None
     with pytest.raises(LocalProtocolError):
         encode(GOOD, key(1))
     with pytest.raises(LocalProtocolError):
-        encode(changed(urls=("https://x" + "y" * 500,)), key(9))
+        encode(changed(urls=(f"https://x/{'y' * 200}", f"https://x/{'z' * 200}")), key(9))
 
 
 def test_a_datagram_is_taken_once_and_while_it_is_fresh() -> None:
@@ -91,6 +92,15 @@ def test_a_pinned_host_takes_its_own_coordinators_datagram_only() -> None:
     guard = ReplayGuard()
     assert guard.accept(GOOD, NOW, pinned=key(8).public) is not None
     assert guard.accept(GOOD, NOW, pinned=key(9).public) is None
+
+
+def test_a_clock_that_is_set_back_shuts_no_nonce_out_for_years() -> None:
+    """What was noted under a wrong clock is forgotten under the right one."""
+    guard, ahead = ReplayGuard(), NOW + 30_000_000
+    for number in range(MAX_NONCES):
+        made = changed(nonce=number.to_bytes(16, "big"), time=ahead)
+        assert guard.accept(made, float(ahead)) is None
+    assert guard.accept(GOOD, NOW) is None
 
 
 def test_the_memory_of_nonces_is_bounded_and_frees_itself() -> None:

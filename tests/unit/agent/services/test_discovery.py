@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+import pytest
 import trio
 import trio.testing
 
@@ -59,8 +61,21 @@ def test_old_replayed_and_broken_datagrams_are_dropped(tmp_path: Path) -> None:
         assert not service.consider(core, ReplayGuard(), bad)
     guard = ReplayGuard()
     assert service.consider(core, guard, good)
-    core.trust.forget()
+    core.trust.forget(lambda _: None)
     assert not service.consider(core, guard, good)
+
+
+@pytest.mark.hostile
+def test_a_datagram_with_an_address_that_cannot_be_dialled_pins_nothing(tmp_path: Path) -> None:
+    """A host on first use would else fall over it at every start, for ever."""
+    core = make_core(tmp_path / "state", trust_on_first_use=True)
+    for url in ("https://h:99999", "https://[", "https://" + "a" * 64, "https://a b", "https:///"):
+        body = msgspec.msgpack.encode(
+            Announcement((url,), KEY.public, b"f" * 32, int(NOW), os.urandom(16))
+        )
+        forged = b"SFD1" + KEY.sign(b"standfast/discovery/v1\x00" + body) + body
+        assert not service.consider(core, ReplayGuard(), forged)
+    assert core.trust.pins is None
 
 
 async def test_a_datagram_on_the_wire_pins_and_ends_the_waiting(tmp_path: Path) -> None:

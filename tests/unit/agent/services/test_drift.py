@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import trio
 import trio.testing
+from trio.testing import MockClock
 
-from agent import work
+from agent import drift_account, work
 from agent.core import Core
 from agent.database import put
 from agent.inotify import WatchLimit
@@ -19,8 +20,9 @@ from agent.services import drift
 from agent.watching import Concern
 from protocol import messages
 from protocol.messages import Drift, Offer
+from protocol.reports import ResourceDiff
 from state_engine.engine.apply import apply_plan
-from state_engine.model import NodeFacts, Snapshot
+from state_engine.model import NodeFacts, ResourceKey, Snapshot
 from tests.fakes.agent import make_core
 from tests.fakes.operators import Operator, module
 from tests.fakes.sites import site
@@ -142,6 +144,69 @@ async def test_lost_events_are_told_and_looked_after(tmp_path: Path) -> None:
     assert service._everything
     assert service._rearm
     assert [entry.kind for entry in core.journal.after(0)] == ["audit"]
+
+
+class Sick(work.Engine):
+    """An engine that fails as long as it is told to."""
+
+    def __init__(self, well: work.Engine) -> None:
+        """Stand before one that works."""
+        self.well = well
+        self.sick = True
+
+    def look(
+        self,
+        snapshot: Snapshot,
+        only: frozenset[ResourceKey] | None,
+        cancelled: Callable[[], bool],
+    ) -> tuple[ResourceDiff, ...]:
+        if self.sick:
+            raise ZeroDivisionError("a bug")
+        return self.well.look(snapshot, only, cancelled)
+
+
+async def test_a_look_that_fails_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    """What a user puts in the place of a managed file must not switch the agent off."""
+    async with watching(tmp_path) as core:
+        sick = core.steps.engine = Sick(core.steps.engine)
+        (tmp_path / "srv/index.html").write_text("by hand")
+        with trio.fail_after(30):
+            while not core.problems.listed():
+                await trio.testing.wait_all_tasks_blocked(0.01)
+        assert core.problems.listed()[0].startswith("drift_failed")
+        sick.sick = False
+        (tmp_path / "srv/index.html").write_text("again")
+        assert (await until_told(core, 1)).record.status == "drifted"
+        assert core.problems.listed() == ()
+
+
+async def test_a_file_that_flips_for_ever_fills_no_journal(tmp_path: Path) -> None:
+    """After a burst drift is told now and then, and the last word is the true one."""
+    core = make_core(tmp_path / "state")
+    apply_here(core, tmp_path, "hello")
+    service = drift._Service(core)
+    service._snapshot = core.steps.snapshot()
+    page = tmp_path / "srv/index.html"
+    for number in range(2 * drift_account.BURST + 1):
+        page.write_text("hello" if number % 2 else "by hand")
+        service._everything = True
+        await service._look("event")
+    assert len(told(core)) == drift_account.BURST
+    assert 0.0 < service._interval() <= drift_account.EVERY_SECONDS
+
+
+async def test_a_full_look_sets_the_watches_anew(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """What is mounted over a watched directory sends no event; it is found, and then watched."""
+    del autojump_clock
+    core = make_core(tmp_path / "state")
+    apply_here(core, tmp_path, "hello")
+    core.thread._inline = True
+    service = drift._Service(core)
+    armed: list[float] = []
+    service._arm = lambda: armed.append(trio.current_time())  # type: ignore[method-assign]  # counts
+    with trio.move_on_after(3.5 * core.config.drift_interval):
+        await service.look_for_ever()
+    assert len(armed) == 4
 
 
 async def test_a_host_that_manages_nothing_is_never_woken(tmp_path: Path) -> None:

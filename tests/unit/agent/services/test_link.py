@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import trio
 
+from agent.database import StorageError, Tx
 from agent.enrolling import pins_of
 from agent.services import link
 from protocol import handshake
@@ -41,6 +43,26 @@ async def test_a_cut_link_comes_back_with_what_was_not_acknowledged(tmp_path: Pa
         await there.until(lambda: there.links == 3 and len(there.facts) == 3)
         assert core.journal.after(0) == ()
         assert there.chain_holds(core.identity.key.public)
+
+
+async def test_a_welcome_that_cannot_be_stored_still_opens_the_link(tmp_path: Path) -> None:
+    """On a full disk the link is the way to say so; the journal must not wait for room."""
+    there = coordinator()
+    core = make_core(tmp_path / "state")
+    core.tell("test", "one")
+    write = core.trust._database.write
+
+    def full(job: Callable[[Tx], object], *, urgent: bool = False) -> object:
+        if not urgent:
+            raise StorageError("no room", full=True)
+        return write(job, urgent=True)
+
+    async with there.running():
+        core.trust.enrol(pins_of(there.enrolment_key()))
+        core.database.write = full  # type: ignore[method-assign,assignment]  # a disk without room
+        async with running(core, there):
+            await there.until(lambda: len(there.bodies(Audit)) == 1)
+            assert core.problems.listed()[0].startswith("storage")
 
 
 async def test_an_acknowledgement_of_what_was_never_sent_prunes_nothing(tmp_path: Path) -> None:
