@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
@@ -39,8 +40,8 @@ from coordinator.api.rates import RateLimit
 from coordinator.context import App
 from coordinator.link import link_route
 from coordinator.sweeper import sweep
-from coordinator.version import VERSION
 from protocol.limits import MAX_BODY
+from protocol.version import VERSION
 
 _FAMILIES: tuple[Sequence[ControllerRouterHandler], ...] = (
     status.routes,
@@ -60,9 +61,9 @@ _FAMILIES: tuple[Sequence[ControllerRouterHandler], ...] = (
 
 def build(context: App) -> ASGIApp:
     """Return the application for a server to run."""
-    settings = State(
-        {"context": context, "log_in_rate": RateLimit(context.config.auth_requests_per_minute)}
-    )
+    streams: Counter[str] = Counter()
+    log_ins = RateLimit(context.config.auth_requests_per_minute)
+    settings = State({"context": context, "log_in_rate": log_ins, "streams": streams})
     return envelope.wrap(framework(settings), context.clock)
 
 

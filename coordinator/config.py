@@ -58,6 +58,10 @@ class CoordinatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     auth_requests_per_minute: Annotated[
         Positive, says("Log-in requests of one address in a minute; more are answered 429.")
     ] = 60
+    public_enrollment_key_enabled: Annotated[
+        bool,
+        says("Give anybody who asks an enrolment key for one host, which then waits for approval."),
+    ] = False
     discovery_port: Annotated[
         int,
         msgspec.Meta(ge=1, le=65_535, description="UDP port that discovery datagrams are sent to."),

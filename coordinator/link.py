@@ -6,8 +6,10 @@ is `coordinator.link_dispatch`. An entry is acknowledged only after its commit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from itertools import islice
+from typing import Protocol, TypeVar
 
 import anyio
 import msgspec
@@ -25,6 +27,7 @@ from coordinator.domain import agents, journal_intake, offers
 from coordinator.domain.host_reports import Host
 from coordinator.link_dispatch import REJECTED_SECONDS, Dispatch, Down
 from coordinator.store import journals, presence, rosters
+from coordinator.store.connecting import StoreUnusableError
 from coordinator.store.database import Tx
 from coordinator.store.threads import StoreBusyError, StoreClosedError
 from protocol.messages import Ack, Close, Facts, Heartbeat, Journal, Rejected, Welcome
@@ -39,6 +42,7 @@ from protocol.session import (
     Send,
 )
 
+V = TypeVar("V", str, int | float | str | None)
 PATH = "/api/v1/agents/link"
 # Frames on their way to one agent: eight offers, and acks between them, of at most 1 MiB each.
 OUTBOX = 16
@@ -46,11 +50,16 @@ OUTBOX = 16
 SEND_SECONDS = 45.0
 # After the link: one short write, so that the host shows up as cut off.
 FAREWELL_SECONDS = 5.0
-# Attributes of a host: 1,000 of 200 bytes are more than any host has.
-MAX_ATTRIBUTES = 1_000
+# Facts of a host: 200 of 320 bytes are more than any has; 100 strangers add 6 MiB to a list.
+MAX_ATTRIBUTES = 200
+MAX_FACT_NAME = 64
+MAX_FACT = 256
 # WebSocket close codes (RFC 6455, section 7.4.1, and its registry): try again later, normal.
 CLOSE_BUSY = 1013
 CLOSE_NORMAL = 1000
+
+# What a store that is busy, full or broken raises: nothing of the job is stored then.
+STORE_FAULTS = (StoreBusyError, StoreClosedError, StoreUnusableError, SQLAlchemyError)
 
 _log = structlog.get_logger("coordinator.link")
 
@@ -90,7 +99,7 @@ async def serve(app: App, socket: Socket) -> None:
     link = Link(app, socket)
     try:
         await link.run()
-    except* (StoreBusyError, StoreClosedError, SQLAlchemyError, OSError) as group:
+    except* (*STORE_FAULTS, OSError) as group:
         # Nothing was acknowledged that is not stored: the agent comes back and sends it again.
         _log.warning("link_failed", peer=socket.peer, error=repr(group.exceptions[0]))
     finally:
@@ -111,6 +120,7 @@ class Link:
         self._poke = anyio.Event()
         self._host: Host | None = None
         self._public_key = b""
+        self._resumes = True
         self._dispatch: Dispatch | None = None
         self._outbox, self._frames = anyio.create_memory_object_stream[bytes | CloseLink](OUTBOX)
 
@@ -142,7 +152,7 @@ class Link:
         with anyio.move_on_after(FAREWELL_SECONDS, shield=True):
             try:
                 await self._app.store.write(cut_off)
-            except (StoreBusyError, StoreClosedError, SQLAlchemyError) as error:
+            except STORE_FAULTS as error:
                 _log.warning("disconnect_not_stored", node=host.node_id, error=str(error))
 
     def _admitted(self) -> None:
@@ -299,7 +309,10 @@ class Link:
                     host=host,
                     public_key=self._public_key,
                     entries=entries,
+                    approved=dispatch.approved,
+                    resumes=self._resumes,
                 )
+                self._resumes = False
                 intake = await self._app.store.write(take_in)
                 await self._acknowledge(dispatch, intake)
             case Heartbeat():
@@ -331,9 +344,16 @@ def _heartbeat(tx: Tx, host: Host, message: Heartbeat, offered: frozenset[str] |
 
 
 def _facts(tx: Tx, host: Host, message: Facts) -> None:
-    attributes = dict(sorted(message.attributes.items())[:MAX_ATTRIBUTES])
-    details = dict(sorted(message.details.items())[:MAX_ATTRIBUTES])
-    presence.set_facts(tx, host.node_id, attributes, details)
+    presence.set_facts(tx, host.node_id, _bounded(message.attributes), _bounded(message.details))
+
+
+def _bounded(facts: Mapping[str, V]) -> dict[str, V]:
+    names = sorted(name for name in facts if len(name) <= MAX_FACT_NAME)
+    pairs = ((name, facts[name]) for name in names)
+    fitting = (
+        (name, fact) for name, fact in pairs if not isinstance(fact, str) or len(fact) <= MAX_FACT
+    )
+    return dict(islice(fitting, MAX_ATTRIBUTES))
 
 
 class _WebSocket:

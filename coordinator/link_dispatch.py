@@ -74,6 +74,11 @@ class Dispatch:
         self._cancelled: set[tuple[str, int]] = set()
 
     @property
+    def approved(self) -> bool:
+        """Say whether the host has been told that it is approved."""
+        return self._approval == "approved"
+
+    @property
     def caught_up(self) -> bool:
         """Say whether all is stored that the host had journalled when the link began.
 
@@ -159,7 +164,7 @@ class Dispatch:
         )
 
     async def _tell_work(self, look: Look) -> bool:
-        if self._approval != "approved":
+        if not self.approved:
             return True
         if look.generation != self._generation:
             self._generation = look.generation

@@ -16,10 +16,10 @@ from coordinator import identity
 from coordinator.clock import read_clock
 from coordinator.config import ConfigError, CoordinatorConfig, parse
 from coordinator.identity import TlsFiles
-from coordinator.version import VERSION
 from protocol import dsse, ids
 from protocol.errors import DecodeError, StandfastError
 from protocol.keys import SigningKey
+from protocol.version import VERSION
 
 CONFIG_FILE = Path("/etc/standfast/coordinator.toml")
 DATABASE_FILE = "coordinator.db"
@@ -33,7 +33,7 @@ _data_option = click.option("--data-dir", type=click.Path(path_type=Path), help=
 
 
 @click.group()
-@click.version_option(VERSION, prog_name="standfast-coordinator")
+@click.version_option(VERSION, prog_name="standfast-coordinator", message="%(prog)s %(version)s")
 def main() -> None:
     """Store what operators approved and what came of it, and serve the API."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NoReturn
 
 import anyio
@@ -11,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from coordinator.context import App
 from coordinator.domain import runs
 from coordinator.store import presence
+from coordinator.store.connecting import StoreUnusableError
 from coordinator.store.database import Tx
 from coordinator.store.threads import StoreBusyError
 
@@ -25,20 +27,20 @@ def forget_links(tx: Tx) -> None:
     presence.disconnect_all(tx)
 
 
-def _pulse(tx: Tx) -> None:
-    runs.sweep(tx)
-
-
 async def sweep(context: App) -> NoReturn:
     """Sweep for ever; a store that is busy or full is tried again at the next turn.
 
     Start it before agents can come: its first turn marks every host as cut off.
     """
-    job = forget_links
+    started = False
     while True:
         try:
-            await context.store.write(job)
-            job = _pulse
-        except (StoreBusyError, SQLAlchemyError) as error:
+            if not started:
+                await context.store.write(forget_links)
+                started = True
+            # Mostly nothing is due: then nothing is written, and the writer is left alone.
+            if found := await context.store.read(runs.due):
+                await context.store.write(partial(runs.sweep, run_ids=found))
+        except (StoreBusyError, StoreUnusableError, SQLAlchemyError) as error:
             _log.warning("sweep_failed", error=str(error))
-        await anyio.sleep(EVERY_SECONDS if job is _pulse else 0.1)
+        await anyio.sleep(EVERY_SECONDS if started else 0.1)

@@ -24,7 +24,7 @@ async def challenge(
     call: Caller, state: State, data: JSONBody[api.ChallengeRequest]
 ) -> api.ChallengeResponse:
     """Return a nonce for any well-formed key, known or not; it may be answered once, for 60 s."""
-    _admit(call, state)
+    admit(call, state)
     own = call.context.identity.public.hex()
     return await call.change(lambda tx: auth.challenge(tx, data, own))
 
@@ -42,17 +42,22 @@ async def verify(
     call: Caller, state: State, data: JSONBody[api.VerifyRequest]
 ) -> api.VerifyResponse:
     """Return a session token for the signature over the challenge's statement."""
-    _admit(call, state)
+    admit(call, state)
     own = call.context.identity.public.hex()
     lifetime = call.context.config.session_token_expiry_secs
     return await call.change(lambda tx: auth.verify(tx, data, own, lifetime))
 
 
-def _admit(call: Call, state: State) -> None:
+def admit(call: Call, state: State) -> None:
+    """Count a request of a stranger's address.
+
+    Raises:
+        ProblemError: there were too many of them in the last minute.
+    """
     limit: RateLimit = state.log_in_rate
     client = call.request.client
     if not limit.admit(client.host if client is not None else "", call.context.clock()):
-        raise refuse("too_many_requests", "too many log-ins from this address; wait a little")
+        raise refuse("too_many_requests", "too many requests from this address; wait a little")
 
 
 routes = (challenge, verify)

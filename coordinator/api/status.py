@@ -7,8 +7,8 @@ from litestar import get
 from coordinator.api.calls import Caller
 from coordinator.api.problems import documented
 from coordinator.domain import status
-from coordinator.version import VERSION
 from protocol import api
+from protocol.version import VERSION
 
 
 @get(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 import anyio
 import msgspec
 from litestar.response import Stream
 
-from coordinator.api.calls import Call
+from coordinator.api import permissions
+from coordinator.api.calls import Call, refuse
 from coordinator.hub import Hub
 
 # Below the 30 s after which many proxies cut a silent connection.
 KEEP_ALIVE_SECONDS = 15.0
+# Streams at once: each looks at the store when something happens, 0.3 ms each. A person has a few
+# windows open, a fleet's tools some more.
+MAX_STREAMS = 256
+MAX_STREAMS_OF_ONE = 32
 # Sequences fit an integer column; more digits are nobody's.
 _MAX_DIGITS = 15
 
@@ -46,13 +52,44 @@ def resume_point(call: Call, after: int) -> int:
     return after
 
 
-def stream(hub: Hub, topics: tuple[str, ...], after: int, look: Looker) -> Stream:
-    """Return the answer that sends lines as they are committed, until `look` says it is over."""
+def stream(call: Call, topics: tuple[str, ...], after: int, look: Looker) -> Stream:
+    """Return the answer that sends lines as they are committed, until `look` says it is over.
+
+    It ends with the session that it was asked for in.
+
+    Raises:
+        ProblemError: there are too many streams, of this operator or of all.
+    """
+    seats: Counter[str] = call.request.app.state.streams
+    reader, session = call.actor.operator_id, call.request.headers.get("authorization")
+    if seats[reader] >= MAX_STREAMS_OF_ONE or seats.total() >= MAX_STREAMS:
+        raise refuse("too_many_requests", "too many streams are open: close one, or read pages")
+
+    async def guarded(seq: int) -> Look:
+        # A stream may outlive its session by hours: who was removed must hear nothing more.
+        if await permissions.session_of(call.context, session) is None:
+            return Look((), over=True)
+        return await look(seq)
+
     return Stream(
-        _text(hub, topics, after, look),
+        _seated(seats, reader, _text(call.context.hub, topics, after, guarded)),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )
+
+
+async def _seated(  # noqa: ASYNC900 - the framework takes a generator and closes it itself
+    seats: Counter[str], reader: str, lines: AsyncGenerator[bytes]
+) -> AsyncGenerator[bytes]:
+    # Counted from its first line on: one that is never begun is never ended either.
+    seats[reader] += 1
+    try:
+        async for line in lines:
+            yield line
+    finally:
+        seats[reader] -= 1
+        if not seats[reader]:
+            del seats[reader]
 
 
 async def _text(  # noqa: ASYNC900 - the framework takes a generator and closes it itself

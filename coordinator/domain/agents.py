@@ -15,7 +15,7 @@ from coordinator.domain import enrolment_keys
 from coordinator.domain.actor import Actor
 from coordinator.domain.outcomes import sure
 from coordinator.domain.refusals import Refusal, invalid, not_found, stale
-from coordinator.store import presence, records, rosters
+from coordinator.store import journals, presence, records, rosters
 from coordinator.store.database import Tx
 from coordinator.store.events import NewEvent, Principal, Severity
 from coordinator.store.presence import Presence
@@ -189,6 +189,7 @@ def delete(tx: Tx, by: Actor, node_id: str) -> Refusal | None:
         return Refusal("conflict", f"the agent is {spec.approval}: reject it before you delete it")
     records.delete(tx, node_id)
     presence.forget(tx, node_id)
+    journals.forget(tx, node_id)
     _emit(tx, "agent.deleted", record, by, f"{spec.hostname} was deleted")
     return None
 
@@ -277,7 +278,8 @@ def _names(hostname: str, node_id: str) -> tuple[str, ...]:
 
 
 def _pending(tx: Tx) -> int:
-    found = records.listing(tx, KIND, SCOPE)
+    # Approved hosts have names: a stranger's knock must not cost a look at each of 10,000.
+    found = records.listing(tx, KIND, SCOPE, unnamed=True)
     return sum(record.spec_as(NodeSpec).approval == "pending" for record in found)
 
 

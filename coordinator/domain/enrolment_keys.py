@@ -13,7 +13,7 @@ from coordinator.domain.refusals import Refusal, RefusalKind, invalid, not_found
 from coordinator.domain.tag_rules import check as check_tags
 from coordinator.store import records, rosters
 from coordinator.store.database import Tx
-from coordinator.store.events import NewEvent, Principal
+from coordinator.store.events import COORDINATOR, NewEvent, Principal
 from coordinator.store.records import Record
 from protocol import api, enrolment, ids
 from protocol.errors import DecodeError
@@ -26,6 +26,10 @@ MAX_LABEL = 128
 MAX_URLS = 8
 # A use is one host; a million hosts need more than one coordinator first.
 MAX_USES = 1_000_000
+# Keys that were given to anybody and not used yet: 1,000 of 600 bytes, and one list shows them.
+MAX_PUBLIC = 1_000
+# Who made those; no operator can be called so, for a name begins with a letter.
+PUBLIC = "-public-"
 # The published family answers a field that breaks its rule with this kind.
 _WRONG: RefusalKind = "validation_failed"
 
@@ -64,10 +68,27 @@ class Use(msgspec.Struct, frozen=True):
     auto_approve: bool
 
 
-def create(
-    tx: Tx, by: Actor, cluster: str, request: api.CreateEnrolmentKeyRequest, issuer: Issuer
+def create_public(
+    tx: Tx, issuer: Issuer, *, most: int = MAX_PUBLIC
 ) -> api.EnrolmentKeyInfo | Refusal:
-    """Make a key; the answer holds the string itself, and nothing else ever will."""
+    """Make a key for one host, without end, for whoever asks; that host still needs approval.
+
+    `most` of them may be unused at a time.
+    """
+    specs = (record.spec_as(KeySpec) for record in records.listing(tx, KIND, SCOPE))
+    unused = sum(spec.created_by == PUBLIC and spec.uses_remaining != 0 for spec in specs)
+    if unused >= most:
+        return Refusal("unavailable", f"{unused} public keys are unused: delete some first")
+    return create(tx, None, CLUSTER, api.CreateEnrolmentKeyRequest(), issuer)
+
+
+def create(
+    tx: Tx, by: Actor | None, cluster: str, request: api.CreateEnrolmentKeyRequest, issuer: Issuer
+) -> api.EnrolmentKeyInfo | Refusal:
+    """Make a key; the answer holds the string itself, and nothing else ever will.
+
+    `by` is None where nobody is known who asked.
+    """
     if cluster != CLUSTER:
         return not_found("cluster", cluster)
     roster = rosters.current(tx)
@@ -86,7 +107,13 @@ def create(
         return expires
     secret = tx.entropy(enrolment.SECRET_SIZE)
     spec = KeySpec(
-        cluster, request.name, uses, expires, request.tags, request.auto_approve, by.username
+        cluster,
+        request.name,
+        uses,
+        expires,
+        request.tags,
+        request.auto_approve,
+        by.username if by is not None else PUBLIC,
     )
     created = records.create(
         tx,
@@ -258,6 +285,7 @@ def _view(record: Record) -> api.EnrolmentKeyInfo:
     )
 
 
-def _emit(tx: Tx, kind: str, by: Actor, record: Record, summary: str) -> None:
+def _emit(tx: Tx, kind: str, by: Actor | None, record: Record, summary: str) -> None:
     target = Principal("enrolment_key", record.uid, record.spec_as(KeySpec).label or "")
-    tx.emit(NewEvent(kind, SCOPE, by.principal(), target, summary))
+    actor = by.principal() if by is not None else COORDINATOR
+    tx.emit(NewEvent(kind, SCOPE, actor, target, summary))

@@ -32,7 +32,13 @@ from protocol.messages import (
     Started,
 )
 
-FaultCode = Literal["journal_forked", "journal_gap", "journal_signature", "artifact_missing"]
+FaultCode = Literal[
+    "journal_forked", "journal_gap", "journal_signature", "journal_unapproved", "artifact_missing"
+]
+# What a host may report before somebody has let it in: its first notes. With as many strangers as
+# may wait (100), that is 25 MiB.
+UNAPPROVED_ENTRIES = 256
+UNAPPROVED_BYTES = 262_144
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -49,8 +55,21 @@ class Intake(msgspec.Struct, frozen=True):
     fault: Fault | None = None
 
 
-def take_in(tx: Tx, host: Host, public_key: bytes, entries: Sequence[journal.Entry]) -> Intake:
+def take_in(
+    tx: Tx,
+    host: Host,
+    public_key: bytes,
+    entries: Sequence[journal.Entry],
+    *,
+    approved: bool = True,
+    resumes: bool = False,
+) -> Intake:
     """Take in a batch of a host's journal; entries that are stored already are passed over.
+
+    A host that is not `approved` is heard a little only. `resumes` is for the first batch of a
+    link: where it begins later than the journal stored here ends, this store is older than the
+    host (restored from a backup, say), and what lies between is gone on both sides. The journal
+    goes on from there, and the event log says so.
 
     Raises:
         ValueError: the public key is not the one that the node id commits to: a caller's mistake.
@@ -58,23 +77,66 @@ def take_in(tx: Tx, host: Host, public_key: bytes, entries: Sequence[journal.Ent
     if ids.node_id(public_key) != host.node_id:
         raise ValueError(f"the key given is not that of node {host.node_id}")
     head = journals.head(tx, host.node_id)
+    if not approved and (fault := _too_much(tx, host, entries)) is not None:
+        _tell(tx, host, fault)
+        return Intake(head.seq, fault)
+    if resumes and entries and _lost(head, entries[0], public_key):
+        detail = f"entries {head.seq + 1} to {entries[0].seq - 1} are lost: this store is older"
+        _tell(tx, host, Fault("journal_gap", detail))
+        head = Head(entries[0].seq - 1, entries[0].prev)
+    return _take_all(tx, host, public_key, entries, head)
+
+
+def _take_all(
+    tx: Tx, host: Host, public_key: bytes, entries: Sequence[journal.Entry], head: Head
+) -> Intake:
+    taken: dict[int, journal.Entry] = {}
+    fault: Fault | None = None
     for entry in entries:
-        fault = _fault(tx, host, public_key, head, entry)
+        fault = _fault(tx, host, public_key, head, entry, taken.get(entry.seq))
         if fault is None and entry.seq > head.seq:
             fault = _understand(tx, host, entry)
             if fault is None:
-                head = journals.append(tx, host.node_id, entry)
+                head = Head(entry.seq, journal.hash_of(entry))
+                taken[entry.seq] = entry
         if fault is not None:
             _tell(tx, host, fault)
-            return Intake(head.seq, fault)
-    return Intake(head.seq)
+            break
+    if taken:
+        # Once for the batch; nothing above reads what the batch itself brings.
+        journals.append(tx, host.node_id, tuple(taken.values()))
+    return Intake(head.seq, fault)
 
 
-def _fault(tx: Tx, host: Host, public_key: bytes, head: Head, entry: journal.Entry) -> Fault | None:
+def _too_much(tx: Tx, host: Host, entries: Sequence[journal.Entry]) -> Fault | None:
+    count, size = journals.held(tx, host.node_id)
+    count += len(entries)
+    size += sum(len(entry.body) for entry in entries)
+    artifact = any(entry.kind == "artifact" for entry in entries)
+    if count <= UNAPPROVED_ENTRIES and size <= UNAPPROVED_BYTES and not artifact:
+        return None
+    return Fault("journal_unapproved", "the host reports more than it may before it is approved")
+
+
+def _lost(head: Head, first: journal.Entry, public_key: bytes) -> bool:
+    return first.seq > head.seq + 1 and _bounded(first) and journal.holds(first, public_key)
+
+
+def _fault(
+    tx: Tx,
+    host: Host,
+    public_key: bytes,
+    head: Head,
+    entry: journal.Entry,
+    twin: journal.Entry | None,
+) -> Fault | None:
     if entry.seq < 1 or not _bounded(entry):
         return Fault("journal_gap", f"entry {entry.seq} has no place in a journal")
     if entry.seq <= head.seq:
-        if journals.hash_at(tx, host.node_id, entry.seq) == journal.hash_of(entry):
+        stored = journals.hash_at(tx, host.node_id, entry.seq) if twin is None else None
+        known = journal.hash_of(twin) if twin is not None else stored
+        # None: it was stored once and has given way since.
+        if known is None or known == journal.hash_of(entry):
             return None
         return _checked(entry, public_key, f"entry {entry.seq} differs from the one stored")
     if entry.seq > head.seq + 1:

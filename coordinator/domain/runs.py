@@ -30,6 +30,11 @@ from protocol.runs import (
 )
 
 SCOPE = ids.DEFAULT_SCOPE
+# Modules that one run names: an offer has room for three of the largest, or for as many small ones.
+MAX_MODULES = 256
+# Runs that are not over: each is looked at when its node reports and at every sweep, 0.1 ms each.
+MAX_UNFINISHED = 10_000
+MAX_UNFINISHED_OF_NODE = 256
 
 
 def create_run(tx: Tx, actor: Actor, request: api.RunRequest) -> api.Run | Refusal:
@@ -45,6 +50,9 @@ def create_run(tx: Tx, actor: Actor, request: api.RunRequest) -> api.Run | Refus
     refs = _modules(tx, request)
     if isinstance(refs, Refusal):
         return refs
+    refused = _room(tx, nodes)
+    if refused is not None:
+        return refused
     return run_views.show(tx, _start(tx, actor, request, nodes, refs, None))
 
 
@@ -72,10 +80,23 @@ def _nodes(tx: Tx, request: api.RunRequest) -> tuple[str, ...] | Refusal:
 def _modules(tx: Tx, request: api.RunRequest) -> tuple[ModuleRef, ...] | Refusal:
     if request.step == "state.drift" and request.modules:
         return invalid("modules", "a drift look compares with what was applied: name no modules")
+    if len(request.modules) > MAX_MODULES:
+        return invalid("modules", f"a run has at most {MAX_MODULES} modules")
     found = modules.resolve(tx, SCOPE, tuple(dict.fromkeys(request.modules)))
     if isinstance(found, modules.Missing):
         return not_found("module", found.names[0])
     return _fitting(found)
+
+
+def _room(tx: Tx, nodes: tuple[str, ...]) -> Refusal | None:
+    if runs.count_unfinished(tx) >= MAX_UNFINISHED:
+        message = f"{MAX_UNFINISHED} runs are not over yet: decide or cancel some first"
+        return Refusal("too_many_requests", message)
+    full = runs.busiest(tx, nodes)
+    if full is not None and full[1] >= MAX_UNFINISHED_OF_NODE:
+        message = f"{full[1]} runs on {full[0]} are not over yet: decide or cancel some first"
+        return Refusal("conflict", message)
+    return None
 
 
 def _fitting(found: tuple[ModuleVersion, ...]) -> tuple[ModuleRef, ...] | Refusal:
@@ -114,6 +135,9 @@ def _apply_of_plan(
             changing.append(node)
     # Hosts on which nothing would change have no part in what is signed, unless nothing is.
     placed = tuple(changing) or nodes
+    refused = _room(tx, placed)
+    if refused is not None:
+        return refused
     started = _start(tx, actor, request, placed, plan_run.details.modules, plan_run_id)
     return run_views.show(tx, run_plans.settle(tx, started))
 
@@ -164,6 +188,11 @@ def get_run(tx: Tx, run_id: str) -> api.Run | Refusal:
     return run_views.show(tx, run) if run is not None else not_found("run", run_id)
 
 
+def phase_of(tx: Tx, run_id: str) -> api.RunPhase | Refusal:
+    """Return where one run stands, without its steps."""
+    return runs.phase_of(tx, run_id) or not_found("run", run_id)
+
+
 def list_runs(
     tx: Tx,
     *,
@@ -197,13 +226,23 @@ def cancel(tx: Tx, actor: Actor, run_id: str) -> api.Run | Refusal:
     return run_views.show(tx, moved)
 
 
-def sweep(tx: Tx) -> int:
-    """Do for every run what time alone makes due, and return how many runs moved.
+def due(tx: Tx) -> tuple[str, ...]:
+    """Return the unfinished runs that time alone would move now; reads only."""
+    found: list[str] = []
+    for run in runs.unfinished(tx):
+        waits = run.state.phase == "planning" and run.state.plan_run_id is not None
+        if waits or next_actions(run.definition, run.state, tx.now):
+            found.append(run.run_id)
+    return tuple(found)
+
+
+def sweep(tx: Tx, run_ids: tuple[str, ...]) -> int:
+    """Do for these runs what time alone makes due, and return how many of them moved.
 
     Leases that ran out are offered again by the links of their hosts, which this wakes.
     """
     moved = 0
-    for run_id in runs.unfinished(tx):
+    for run_id in run_ids:
         run = runs.get(tx, run_id)
         if run is not None:
             moved += _advance(tx, run) is not run

@@ -34,6 +34,10 @@ _EVENTS: dict[str, Explanation] = {
     "agent.journal_signature": Explanation(
         "a report came that the host's key did not sign", "look at who can reach the coordinator"
     ),
+    "agent.journal_unapproved": Explanation(
+        "the host waits for approval and has more to report than a stranger may",
+        "standfast agents approve NODE --name NAME",
+    ),
     "agent.artifact_missing": Explanation(
         "the host named a result that it never sent", "upgrade or reinstall the agent"
     ),

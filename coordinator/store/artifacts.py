@@ -10,7 +10,7 @@ import hashlib
 from typing import Literal
 
 import msgspec
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from coordinator.store import counters, schema
@@ -24,6 +24,22 @@ QUOTA = 10 * 1024**3
 MAX_BEGUN = 2 * MAX_ARTIFACT
 # The counter of bytes that are kept.
 _BYTES = "artifact_bytes"
+
+# Built once: building a statement costs twice what running it does, and these run per result.
+_refs, _chunks = schema.artifact_refs, schema.artifact_chunks
+_FIND = select(schema.artifacts).where(schema.artifacts.c.sha256 == bindparam("digest"))
+_SENT_BY = select(_refs.c.owner).where(
+    _refs.c.sha256 == bindparam("digest"), _refs.c.owner == bindparam("by")
+)
+_REFER = insert(_refs).on_conflict_do_nothing()
+_ADD_CHUNK = insert(_chunks).on_conflict_do_nothing()
+_OF_NODE = _chunks.c.node_id == bindparam("node")
+_OF_ARTIFACT = _OF_NODE & (_chunks.c.sha256 == bindparam("digest"))
+_HELD = select(func.sum(func.length(_chunks.c.data)))
+_HELD_OF_NODE = _HELD.where(_OF_NODE)
+_HELD_OF_ARTIFACT = _HELD.where(_OF_ARTIFACT)
+_PARTS = select(_chunks.c.data).where(_OF_ARTIFACT).order_by(_chunks.c.offset)
+_DROP_PARTS = delete(_chunks).where(_OF_ARTIFACT)
 
 ChunkOutcome = Literal["waiting", "stored", "over_quota", "invalid"]
 
@@ -62,11 +78,7 @@ def add_chunk(
         # Only a host that begins and never completes comes here; its own rest is what it loses.
         tx.conn.execute(delete(table).where(table.c.node_id == node_id))
         return "invalid"
-    tx.conn.execute(
-        insert(table)
-        .values(node_id=node_id, **msgspec.structs.asdict(chunk))
-        .on_conflict_do_nothing()
-    )
+    tx.conn.execute(_ADD_CHUNK, {"node_id": node_id, **msgspec.structs.asdict(chunk)})
     return _complete(tx, node_id, scope, chunk, quota)
 
 
@@ -80,20 +92,17 @@ def _sound(chunk: ArtifactChunk) -> bool:
 
 
 def _begun(tx: Tx, node_id: str) -> int:
-    table = schema.artifact_chunks
-    query = select(func.sum(func.length(table.c.data))).where(table.c.node_id == node_id)
-    return int(tx.conn.execute(query).scalar() or 0)
+    return int(tx.conn.execute(_HELD_OF_NODE, {"node": node_id}).scalar() or 0)
 
 
 def _complete(tx: Tx, node_id: str, scope: str, chunk: ArtifactChunk, quota: int) -> ChunkOutcome:
-    table = schema.artifact_chunks
-    mine = (table.c.node_id == node_id) & (table.c.sha256 == chunk.sha256)
-    held = tx.conn.execute(select(func.sum(func.length(table.c.data))).where(mine)).scalar() or 0
+    mine = {"node": node_id, "digest": chunk.sha256}
+    held = tx.conn.execute(_HELD_OF_ARTIFACT, mine).scalar() or 0
     if int(held) < chunk.size:
         return "waiting"
-    parts = tx.conn.execute(select(table.c.data).where(mine).order_by(table.c.offset))
+    parts = tx.conn.execute(_PARTS, mine)
     data = b"".join(bytes(part.data) for part in parts)
-    tx.conn.execute(delete(table).where(mine))
+    tx.conn.execute(_DROP_PARTS, mine)
     if len(data) != chunk.size or hashlib.sha256(data).hexdigest() != chunk.sha256:
         return "invalid"
     refer(tx, chunk.sha256, scope, _owner(node_id))
@@ -106,9 +115,8 @@ def _owner(node_id: str) -> str:
 
 def sent_by(tx: Tx, sha256: str, node_id: str) -> bool:
     """Say whether a node has sent the whole of an artifact."""
-    refs = schema.artifact_refs
-    query = select(refs.c.owner).where(refs.c.sha256 == sha256, refs.c.owner == _owner(node_id))
-    return tx.conn.execute(query.limit(1)).first() is not None
+    asked = {"digest": sha256, "by": _owner(node_id)}
+    return tx.conn.execute(_SENT_BY, asked).first() is not None
 
 
 def put(tx: Tx, data: bytes, kind: str, *, quota: int = QUOTA) -> Literal["stored", "over_quota"]:
@@ -135,8 +143,7 @@ def put(tx: Tx, data: bytes, kind: str, *, quota: int = QUOTA) -> Literal["store
 
 def find(tx: Tx, sha256: str) -> Artifact | None:
     """Return what is known of an artifact that came whole, or None."""
-    table = schema.artifacts
-    row = tx.conn.execute(select(table).where(table.c.sha256 == sha256)).first()
+    row = tx.conn.execute(_FIND, {"digest": sha256}).first()
     if row is None:
         return None
     return Artifact(row.sha256, row.size, row.kind, row.kept, row.created_at)
@@ -144,11 +151,7 @@ def find(tx: Tx, sha256: str) -> Artifact | None:
 
 def refer(tx: Tx, sha256: str, scope: str, owner: str) -> None:
     """Let a scope see an artifact; `owner` names what refers to it, such as a run id."""
-    tx.conn.execute(
-        insert(schema.artifact_refs)
-        .values(sha256=sha256, scope=scope, owner=owner)
-        .on_conflict_do_nothing()
-    )
+    tx.conn.execute(_REFER, {"sha256": sha256, "scope": scope, "owner": owner})
 
 
 def read(tx: Tx, sha256: str, scope: str | None = None) -> bytes | None:

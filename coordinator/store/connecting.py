@@ -9,7 +9,7 @@ import sqlite3
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from protocol.errors import StandfastError
@@ -18,8 +18,33 @@ from protocol.errors import StandfastError
 BUSY_SECONDS = 10
 
 
+# What is wrong with the disk or with who else holds the file, and not with the statement.
+_FAULTS = (
+    "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_FULL", "SQLITE_IOERR",
+    "SQLITE_NOMEM", "SQLITE_NOTADB", "SQLITE_PERM", "SQLITE_PROTOCOL", "SQLITE_READONLY",
+)  # fmt: skip
+
+
 class StoreUnusableError(StandfastError):
     """The database cannot be used as it is; the text says why and what would help."""
+
+
+def fault(error: BaseException, *, writer: bool = True) -> StoreUnusableError | None:
+    """Return what an error of a statement or commit says of the database itself, or None."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(cause, "sqlite_errorname", "")
+    if not isinstance(name, str) or not name.startswith(_FAULTS):
+        return None
+    if name == "SQLITE_READONLY" and not writer:
+        # A job that writes where it may only read: a mistake of ours.
+        return None
+    return StoreUnusableError(f"the database cannot be used now: {cause} ({name})")
+
+
+def in_transaction(conn: Connection) -> bool:
+    """Say whether the driver is inside a transaction: a full disk ends one without being asked."""
+    driver = conn.connection.driver_connection
+    return not isinstance(driver, sqlite3.Connection) or driver.in_transaction
 
 
 def open_engine(url: str, *, writer: bool, inline: bool) -> Engine:

@@ -14,10 +14,11 @@ from typing import TypeVar
 
 from anyio.lowlevel import checkpoint
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from coordinator.store import event_log, migrating
 from coordinator.store.artifact_files import ArtifactFiles, DirectoryFiles, MemoryFiles
-from coordinator.store.connecting import open_engine
+from coordinator.store.connecting import StoreUnusableError, fault, in_transaction, open_engine
 from coordinator.store.threads import Ticket, Workers
 from protocol import ids
 
@@ -48,6 +49,8 @@ class Tx:
         self.entropy = entropy
         self.files = files
         self.topics: set[str] = set()
+        # What stores have read or written in this transaction, by a name of theirs: read once.
+        self.memory: dict[str, object] = {}
 
     def emit(self, event: event_log.NewEvent) -> int:
         """Append an event to the log and return its sequence; readers wake after the commit."""
@@ -153,6 +156,7 @@ class Store:
 
         Raises:
             StoreBusyError: too many jobs wait.
+            StoreUnusableError: the disk is full or broken; nothing of the job is stored.
         """
         if self._inline:
             await checkpoint()
@@ -174,8 +178,11 @@ class Store:
         """Do what `write` does in the caller's thread: for start-up and for inline mode."""
         with self._engine.connect() as conn:
             tx = self._tx(conn)
-            with conn.begin():
-                result = job(tx)
+            try:
+                with conn.begin():
+                    result = job(tx)
+            except SQLAlchemyError as error:
+                raise fault(error) or error from error.__cause__
         if tx.topics:
             self._on_commit(frozenset(tx.topics))
         return result
@@ -222,17 +229,23 @@ class Store:
         except BaseException as error:  # noqa: BLE001, ASYNC103 - whatever it was, its owners must hear it
             # The commit itself failed (disk full, say): not one job of the group is stored.
             for work in batch:
-                work.error = work.error or error
+                work.error = work.error or fault(error) or error
 
     def _one(self, conn: Connection, work: _Work) -> None:
         tx = self._tx(conn)
+        # Said to the driver: the library's own savepoints cost as much as a small job.
+        conn.exec_driver_sql("SAVEPOINT job")
         try:
-            with conn.begin_nested():
-                work.job(tx)
+            work.job(tx)
         except BaseException as error:  # noqa: BLE001, ASYNC103 - it belongs to the job's owner
-            work.error = error
+            work.error = fault(error) or error
         else:
             work.topics = frozenset(tx.topics)
+        if work.error is not None and not in_transaction(conn):
+            # SQLite has undone the jobs before this one as well, and each one after it would be
+            # a commit of its own: the whole group has failed.
+            raise StoreUnusableError("the disk is full or broken: the group was undone")
+        conn.exec_driver_sql("RELEASE job" if work.error is None else "ROLLBACK TO job")
 
     @contextmanager
     def _reading(self) -> Generator[Callable[[Sequence[_Work]], None]]:
@@ -245,7 +258,7 @@ class Store:
                 with conn.begin():
                     work.job(self._tx(conn))
             except BaseException as error:  # noqa: BLE001, ASYNC103 - it belongs to the job's owner
-                work.error = error
+                work.error = fault(error, writer=False) or error
 
 
 @contextmanager

@@ -143,12 +143,18 @@ def listing(
     *,
     labels: dict[str, str] | None = None,
     deleted: bool = False,
+    unnamed: bool = False,
 ) -> tuple[Record, ...]:
-    """Return the live records of a kind, oldest first; `deleted` adds the tombstones."""
+    """Return the live records of a kind, oldest first.
+
+    `deleted` adds the tombstones; `unnamed` leaves out all that have a name.
+    """
     table = schema.records
     query = select(table).where(table.c.kind == kind) if deleted else _live(kind)
     if scope is not None:
         query = query.where(table.c.scope == scope)
+    if unnamed:
+        query = query.where(table.c.name.is_(None))
     rows = tx.conn.execute(query.order_by(table.c.created_at, table.c.uid))
     wanted = (labels or {}).items()
     return tuple(record for row in rows if wanted <= (record := _record(row)).labels.items())

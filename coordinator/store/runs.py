@@ -6,6 +6,7 @@ What follows from an event is `protocol.runs`; who may ask for what is `coordina
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import get_args
 
 import msgspec
 from sqlalchemy import Row, Select, bindparam, desc, func, insert, select, update
@@ -79,10 +80,35 @@ _pack = msgspec.msgpack.encode
 # Built once: building a statement costs twice what running it does, and these run per report.
 _GET = select(schema.runs).where(schema.runs.c.run_id == bindparam("run"))
 _UPDATE = update(schema.runs).where(schema.runs.c.run_id == bindparam("run"))
-_LAST_EVENT = select(func.max(schema.run_events.c.seq)).where(
-    schema.run_events.c.run_id == bindparam("run")
+_PHASE = select(schema.runs.c.phase).where(schema.runs.c.run_id == bindparam("run"))
+_LIVE_ON = (
+    select(schema.runs)
+    .where(
+        schema.runs.c.run_id.in_(
+            select(schema.run_steps.c.run_id).where(
+                schema.run_steps.c.node_id == bindparam("node"), schema.run_steps.c.live
+            )
+        ),
+        schema.runs.c.phase.in_(("queued", "running")),
+    )
+    .order_by(schema.runs.c.created_at, schema.runs.c.run_id)
 )
-_INSERT_EVENT = insert(schema.run_events)
+_WAITING = select(schema.runs).where(
+    schema.runs.c.plan_run_id == bindparam("plan"), schema.runs.c.phase == "planning"
+)
+# Named one by one, so that the index on the phase is of use: most runs are over.
+_OPEN = schema.runs.c.phase.in_(sorted(set(get_args(RunPhase)) - RUN_FINAL))
+_UNFINISHED = select(schema.runs).where(_OPEN).order_by(schema.runs.c.created_at)
+_COUNT_UNFINISHED = select(func.count()).select_from(schema.runs).where(_OPEN)
+_LAST = schema.run_events.alias("last")
+_NEXT_SEQ = (
+    select(func.coalesce(func.max(_LAST.c.seq), 0) + 1)
+    .where(_LAST.c.run_id == bindparam("run"))
+    .scalar_subquery()
+)
+_INSERT_EVENT = insert(schema.run_events).values(
+    run_id=bindparam("run"), seq=_NEXT_SEQ, at=bindparam("moment"), event=bindparam("packed")
+)
 _END_ALL = update(schema.run_steps).where(schema.run_steps.c.run_id == bindparam("run"))
 _END_STEP = _END_ALL.where(schema.run_steps.c.node_id == bindparam("node"))
 # Events that move one step; all others may move every step of a run.
@@ -119,8 +145,7 @@ def add(tx: Tx, run: StoredRun) -> None:
 
 def save(tx: Tx, run: StoredRun, event: RunEvent) -> None:
     """Store what an event has made of a run, and the event."""
-    seq = int(tx.conn.execute(_LAST_EVENT, {"run": run.run_id}).scalar() or 0) + 1
-    line = {"run_id": run.run_id, "seq": seq, "at": event.at, "event": _pack(event)}
+    line = {"run": run.run_id, "moment": event.at, "packed": _pack(event)}
     tx.conn.execute(_INSERT_EVENT, line)
     save_details(tx, run)
     if run.state.phase in RUN_FINAL:
@@ -135,6 +160,7 @@ def save(tx: Tx, run: StoredRun, event: RunEvent) -> None:
 def save_details(tx: Tx, run: StoredRun) -> None:
     """Store what changed in a run without an event."""
     tx.conn.execute(_UPDATE, {"run": run.run_id, **_changing(run)})
+    tx.memory[_name(run.run_id)] = run
 
 
 def _changing(run: StoredRun) -> dict[str, str | bytes | None]:
@@ -148,8 +174,20 @@ def _changing(run: StoredRun) -> dict[str, str | bytes | None]:
 
 def get(tx: Tx, run_id: str) -> StoredRun | None:
     """Return one run, or None."""
+    # A batch of reports asks for the same run again and again; with 1,000 hosts it is large.
+    known = tx.memory.get(_name(run_id))
+    if isinstance(known, StoredRun):
+        return known
     row = tx.conn.execute(_GET, {"run": run_id}).first()
-    return _run(row) if row is not None else None
+    if row is None:
+        return None
+    run = _run(row)
+    tx.memory[_name(run_id)] = run
+    return run
+
+
+def _name(run_id: str) -> str:
+    return f"run:{run_id}"
 
 
 def listing(
@@ -178,36 +216,51 @@ def listing(
     return tuple(_run(row) for row in tx.conn.execute(page)), total
 
 
-def unfinished(tx: Tx) -> tuple[str, ...]:
-    """Return the ids of the runs that may still move, oldest first."""
-    runs = schema.runs
-    query = select(runs.c.run_id).where(runs.c.phase.not_in(sorted(RUN_FINAL)))
-    return tuple(row.run_id for row in tx.conn.execute(query.order_by(runs.c.created_at)))
+def unfinished(tx: Tx) -> tuple[StoredRun, ...]:
+    """Return the runs that may still move, oldest first."""
+    return tuple(_run(row) for row in tx.conn.execute(_UNFINISHED))
+
+
+def count_unfinished(tx: Tx) -> int:
+    """Return how many runs may still move."""
+    return int(tx.conn.execute(_COUNT_UNFINISHED).scalar_one())
+
+
+def busiest(tx: Tx, nodes: Collection[str]) -> tuple[str, int] | None:
+    """Return the node that has the most unfinished runs and how many, None if none has any."""
+    table = schema.run_steps
+    count = func.count().label("runs")
+    query = select(table.c.node_id, count).where(table.c.node_id.in_(nodes), table.c.live)
+    row = tx.conn.execute(query.group_by(table.c.node_id).order_by(desc(count)).limit(1)).first()
+    return (str(row[0]), int(row[1])) if row is not None else None
+
+
+def phase_of(tx: Tx, run_id: str) -> RunPhase | None:
+    """Return a run's phase, or None."""
+    phase: RunPhase | None = tx.conn.execute(_PHASE, {"run": run_id}).scalar()
+    return phase
 
 
 def live_on(tx: Tx, node_id: str) -> tuple[StoredRun, ...]:
     """Return the runs in which a node may still have something to do, oldest first."""
-    runs, steps = schema.runs, schema.run_steps
-    mine = select(steps.c.run_id).where(steps.c.node_id == node_id, steps.c.live)
-    query = select(runs).where(runs.c.run_id.in_(mine), runs.c.phase.in_(("queued", "running")))
-    ordered = query.order_by(runs.c.created_at, runs.c.run_id)
-    return tuple(_run(row) for row in tx.conn.execute(ordered))
+    return tuple(_run(row) for row in tx.conn.execute(_LIVE_ON, {"node": node_id}))
 
 
 def waiting_for_plan(tx: Tx, plan_run_id: str) -> tuple[StoredRun, ...]:
     """Return the applies that wait for a plan run to end."""
-    runs = schema.runs
-    query = select(runs).where(runs.c.plan_run_id == plan_run_id, runs.c.phase == "planning")
-    return tuple(_run(row) for row in tx.conn.execute(query))
+    return tuple(_run(row) for row in tx.conn.execute(_WAITING, {"plan": plan_run_id}))
 
 
-def events_of(tx: Tx, run_id: str, after: int = 0) -> tuple[tuple[int, RunEvent], ...]:
-    """Return a run's events with their numbers, oldest first."""
+def events_of(
+    tx: Tx, run_id: str, after: int = 0, *, limit: int = -1
+) -> tuple[tuple[int, RunEvent], ...]:
+    """Return a run's events with their numbers, oldest first; a negative limit means all."""
     table = schema.run_events
     rows = tx.conn.execute(
         select(table.c.seq, table.c.event)
         .where(table.c.run_id == run_id, table.c.seq > after)
         .order_by(table.c.seq)
+        .limit(limit)
     )
     return tuple((row.seq, _events.decode(row.event)) for row in rows)
 

@@ -21,7 +21,10 @@ def command(
     parameters: sources.Parameters,
     as_json: bool,
 ) -> None:
-    """Find conflicts across modules, and what they lack of each other. Exit code 1 if there is one, or a file has an error."""
+    """Find conflicts across modules, and modules that one of them requires and that are not there.
+
+    Exit code 1 if there is one, or a file has an error.
+    """
     loaded = sources.load(paths, parameters)
     problems = [
         *loaded.problems,

@@ -20,6 +20,7 @@ COMMANDS = {
     "validate": "Check module files.",
     "check": "Find conflicts across modules.",
     "deps": "Show the resolved apply order.",
+    "fmt": "Lay out module files.",
     "schema": "Print the JSON Schema of the module format.",
     "plan": "Show what an apply would change on this host.",
     "apply": "Bring this host to the desired state.",

@@ -80,12 +80,16 @@ def _can_meet(one: Claim, two: Claim, budget: Budget) -> bool:
 def check(module: Module, kinds: Mapping[str, Kind], findings: Findings) -> None:
     """Report identities that two resources of one module claim together."""
     for earlier, later in _meetings(claims(module, kinds)):
-        first = module.places.get(earlier.path, (module.resources[earlier.resource].line, 1))
+        one, two = module.resources[earlier.resource], module.resources[later.resource]
+        first = module.places.get(earlier.path, (one.line, 1))
+        hint = "keep one resource for it"
+        if one.each is not None and one.origin == two.origin:
+            hint = "let the items of `for_each` name different things: `${{ each.key }}`"
         findings.add(
             later.path,
             "duplicate-identity",
             f"{later.kind} {quote(later.identity)} is managed twice; first on line {first[0]}",
-            hint="keep one resource for it",
+            hint=hint,
         )
 
 

@@ -6,15 +6,17 @@ One pass: what an expression yields is never read as an expression again. There 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from protocol.canonical import Json
 from state_engine.language.problems import nearest, one_of, quote
-from state_engine.model import NodeFacts
+from state_engine.model import Each, NodeFacts
 
-NAMESPACES = ("attributes", "node", "secrets", "tags")
+NAMESPACES = ("attributes", "each", "node", "params", "secrets", "tags")
+# Their values stand in the module or were given with it, so they are known before a node is.
+OWN = ("each", "params")
 NODE_NAMES = ("id", "name")
 # A resolved text is part of one message to a host, which holds at most 1 MiB.
 MAX_TEXT = 1_048_576
@@ -44,11 +46,19 @@ class Fault(msgspec.Struct, frozen=True):
 Part = str | Expression | Fault
 
 
+class Names(msgspec.Struct, frozen=True):
+    """What a module's own expressions may name: its parameters, and an item of a `for_each`."""
+
+    params: Mapping[str, Json] = {}
+    each: Each | None = None
+
+
 class Scope(msgspec.Struct, frozen=True):
-    """What expressions may name: one node's facts, and the secrets that it may read."""
+    """What expressions may name: one node's facts, its secrets, and the module's own names."""
 
     facts: NodeFacts
     secrets: Mapping[str, str]
+    names: Names = Names()
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -91,6 +101,8 @@ def _read(body: str | None) -> Expression | Fault:
         return Fault(f"expression namespace {quote(namespace)} does not exist", hint)
     if namespace == "node" and name not in NODE_NAMES:
         return Fault(f"`node` has no {quote(name)}", f"it has {one_of(NODE_NAMES)}")
+    if namespace == "each" and name != "key" and name.partition(".")[0] != "value":
+        return Fault(f"`each` has no {quote(name)}", "it has key, value, value.NAME")
     return Expression(namespace, name)
 
 
@@ -141,28 +153,95 @@ def _gather(value: Json, parts: list[Outcome]) -> Outcome:
 
 
 def _resolve_text(text: str, scope: Scope) -> Outcome:
+    return join(split(text), lambda expression: _look_up(expression, scope))
+
+
+def join(parts: list[Part], look_up: Callable[[Expression], Json | Fault]) -> Outcome:
+    """Return the value that parts stand for: one expression alone keeps its type, else text."""
+    if len(parts) == 1 and isinstance(alone := parts[0], Expression):
+        found = look_up(alone)
+        if isinstance(found, Fault):
+            return Outcome("", frozenset({alone}), (found,))
+        return Outcome(found, frozenset({alone}))
     pieces: list[str] = []
     faults: list[Fault] = []
     used: set[Expression] = set()
     length = 0
-    for part in split(text):
-        found = part
+    for part in parts:
+        piece = part
         if isinstance(part, Expression):
             used.add(part)
-            found = _look_up(part, scope)
-        if isinstance(found, str):
-            pieces.append(found)
-            length += len(found)
-        elif isinstance(found, Fault):
-            faults.append(found)
+            piece = _as_text(part, look_up(part))
+        if isinstance(piece, str):
+            pieces.append(piece)
+            length += len(piece)
+        elif isinstance(piece, Fault):
+            faults.append(piece)
         if length > MAX_TEXT:
             fault = Fault(f"the resolved text is longer than {MAX_TEXT} characters")
             return Outcome("", frozenset(used), (fault,))
     return Outcome("".join(pieces), frozenset(used), tuple(faults))
 
 
-def _look_up(expression: Expression, scope: Scope) -> str | Fault:
+def as_text(value: Json) -> str | None:
+    """Return a single value as it stands in a text; None for a list, a mapping and nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _as_text(expression: Expression, found: Json | Fault) -> str | Fault:
+    if isinstance(found, Fault):
+        return found
+    text = as_text(found)
+    if text is not None:
+        return text
+    what = "a mapping" if isinstance(found, dict) else "a list"
+    what = "nothing" if found is None else what
+    return Fault(f"`{expression}` is {what}, which cannot be a part of a text")
+
+
+def escape(text: str) -> str:
+    """Return how a text is written that holds no expression, whatever it looks like."""
+    return text.replace("${{", "$${{")
+
+
+def size(value: Json) -> int:
+    """Return the characters and values in a value, which bounds what it costs to keep."""
+    if isinstance(value, str):
+        return 1 + len(value)
+    if isinstance(value, list):
+        return 1 + sum(size(item) for item in value)
+    if isinstance(value, dict):
+        return 1 + sum(len(key) + size(item) for key, item in value.items())
+    return 1
+
+
+def name_of(expression: Expression, names: Names) -> Json | Fault:
+    """Return the value of one of the module's own names; NAME.KEY reaches into a mapping."""
+    if expression.namespace == "each":
+        if names.each is None:
+            return Fault("`each` exists only in a resource with `for_each`")
+        found: Json = {"key": names.each.key, "value": names.each.value}
+    else:
+        found = dict(names.params)
+    steps = expression.name.split(".")
+    for number, step in enumerate(steps):
+        within = ".".join([expression.namespace, *steps[:number]])
+        if not isinstance(found, dict):
+            return Fault(f"`{within}` is no mapping, so it has no {quote(step)}")
+        if step not in found:
+            near = nearest(step, sorted(found))
+            hint = f"did you mean `{near}`?" if near else None
+            return Fault(f"`{within}` has no {quote(step)}", hint)
+        found = found[step]
+    return found
+
+
+def _look_up(expression: Expression, scope: Scope) -> Json | Fault:
     name = expression.name
+    if expression.namespace in OWN:
+        return name_of(expression, scope.names)
     if expression.namespace == "node":
         return scope.facts.name if name == "name" else scope.facts.node_id
     if expression.namespace == "secrets":

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import inspect
 
 from protocol.canonical import Json
-from state_engine.language.expressions import is_expression
+from state_engine.language.expressions import as_text, is_expression
 from state_engine.language.problems import Findings, one_of, pointer, quote
+from state_engine.language.shape import describe_value
 from state_engine.resources.contract import Kind
 
 
@@ -78,7 +79,7 @@ def _check(value: Json, wanted: inspect.Type, what: str, path: str, findings: Fi
             return _check_items(pairs, choice.item_type, what, path, findings)
         if isinstance(choice, inspect.DictType) and isinstance(value, dict):
             return _check_items(list(value.items()), choice.value_type, what, path, findings)
-    message = f"{what} must be {_words(choices)}, not {_describe(value)}"
+    message = f"{what} must be {_words(choices)}, not {describe_value(value)}"
     findings.add(
         path, "field-type", message, hint=_hint(value, choices), suggest=_near(value, choices)
     )
@@ -159,18 +160,6 @@ def _word(wanted: inspect.Type) -> str:
             return "text"
 
 
-def _describe(value: Json) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return quote(value) if isinstance(value, str) else f"the number `{value}`"
-
-
 def _hint(value: Json, choices: Sequence[inspect.Type]) -> str | None:
     kinds = {type(choice) for choice in choices}
     if inspect.BoolType in kinds and isinstance(value, str):
@@ -199,11 +188,23 @@ def _near(value: Json, choices: Sequence[inspect.Type]) -> tuple[str, list[str]]
 
 
 def coerce(value: Json, wanted: inspect.Type) -> Json:
-    """Return a resolved text as the number or truth value that its field takes, if it is one."""
+    """Return a resolved value in the form that its field takes, if it has one.
+
+    A text becomes a number or truth value, those become text, also inside lists and mappings.
+    """
     choices = _choices(wanted)
-    if not isinstance(value, str) or any(_fits(value, choice) for choice in choices):
+    if any(_fits(value, choice) for choice in choices):
         return value
+    for choice in choices:
+        if isinstance(choice, inspect.ListType) and isinstance(value, list):
+            return [coerce(item, choice.item_type) for item in value]
+        if isinstance(choice, inspect.DictType) and isinstance(value, dict):
+            return {key: coerce(item, choice.value_type) for key, item in value.items()}
     kinds = {type(choice) for choice in choices}
+    if not isinstance(value, str):
+        text = as_text(value)
+        words = {inspect.StrType, inspect.LiteralType}
+        return value if text is None or not kinds & words else text
     if inspect.BoolType in kinds and value in {"true", "false"}:
         return value == "true"
     # 16 digits hold every integer that a message can carry.

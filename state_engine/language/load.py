@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 
 from protocol.canonical import Json
+from state_engine.language import for_each, parameters
 from state_engine.language.clauses import read_clause
 from state_engine.language.problems import Findings, Place, quote
-from state_engine.language.published import KINDS, LATER_MODULE_KEYS, LATER_RESOURCE_KEYS
+from state_engine.language.published import KINDS, LATER_RESOURCE_KEYS
 from state_engine.language.shape import (
     Keys,
     is_nothing,
+    take_choice,
+    take_integer,
     take_keys,
     take_list,
     take_map,
@@ -22,19 +25,27 @@ from state_engine.language.shape import (
     take_text,
 )
 from state_engine.language.yaml_tree import Node, YamlEntry, YamlMap, parse, plain, walk
-from state_engine.model import Clause, Module, Problem, Resource, Template, Variant
+from state_engine.model import Clause, Module, OnRemove, Problem, Resource, Template, Variant
 
 # Every module a person writes is smaller; scripts and files beyond this belong into a package.
 MAX_BYTES = 262_144
 
 MODULE = Keys(
-    "a module", ("name", "supports", "templates", "resources"), ("name",), LATER_MODULE_KEYS
+    "a module",
+    ("name", "supports", "requires", "parameters", "templates", "resources"),
+    ("name",),
 )
 TEMPLATE = Keys("a template", ("id", "content"), ("id", "content"))
 RESOURCE = Keys(
-    "a resource", ("id", "name", "depends_on", "resource", "variants"), (), LATER_RESOURCE_KEYS
+    "a resource",
+    ("id", "name", "depends_on", "for_each", "resource", "variants", "else", "on_remove"),
+    (),
+    LATER_RESOURCE_KEYS,
 )
-VARIANT = Keys("a variant", ("when", "resource"), ("when", "resource"))
+VARIANT = Keys("a variant", ("when", "priority", "resource"), ("when", "resource"))
+# More steps than that are no order that a person keeps in mind.
+MAX_PRIORITY = 1_000
+ON_REMOVE: tuple[OnRemove, ...] = ("keep", "delete", "undo")
 
 
 def load_module(data: bytes, file: str = "<memory>") -> tuple[Module | None, list[Problem]]:
@@ -52,7 +63,7 @@ def read(data: bytes, findings: Findings) -> Module | None:
 
     If `findings.failed`, parts of the module are missing. None if there is no mapping at all.
     """
-    text = _decode(data, findings)
+    text = decode(data, findings)
     root = None if text is None else parse(text, findings)
     if root is None:
         return None
@@ -71,10 +82,13 @@ def read(data: bytes, findings: Findings) -> Module | None:
         resources=_resources(found.get("resources"), findings),
         file=findings.file,
         places=dict(walk(root)),
+        parameters=parameters.read(found.get("parameters"), findings),
+        requires=take_names(found["requires"], findings) if "requires" in found else (),
     )
 
 
-def _decode(data: bytes, findings: Findings) -> str | None:
+def decode(data: bytes, findings: Findings) -> str | None:
+    """Return the text of a file, or None if it is too large or not UTF-8."""
     if len(data) > MAX_BYTES:
         message = f"the file has more than {MAX_BYTES} bytes"
         findings.add((1, 1), "too-large", message, hint="split it into several modules")
@@ -172,7 +186,26 @@ def _resource(node: Node, findings: Findings) -> Resource:
         spec=spec,
         variants=variants,
         line=line,
+        or_skip=_or_skip(found.get("else"), several, findings),
+        on_remove=_on_remove(found.get("on_remove"), findings),
+        for_each=for_each.read(found.get("for_each"), findings),
     )
+
+
+def _or_skip(entry: YamlEntry | None, several: YamlEntry | None, findings: Findings) -> bool:
+    if entry is None or is_nothing(entry):
+        return False
+    if several is None:
+        message = "`else` needs `variants`: a single `resource` is for every node"
+        findings.add(entry.place, "resource-form", message)
+    return take_choice(entry, ("skip",), findings) is not None
+
+
+def _on_remove(entry: YamlEntry | None, findings: Findings) -> OnRemove:
+    if entry is None or is_nothing(entry):
+        return "undo"
+    chosen: OnRemove | None = take_choice(entry, ON_REMOVE, findings)
+    return chosen or "undo"
 
 
 def _unwrapped(table: YamlMap, findings: Findings) -> YamlMap:
@@ -196,7 +229,11 @@ def _variant(node: Node, findings: Findings) -> Variant:
     when, single = found.get("when"), found.get("resource")
     clause = Clause(()) if when is None else read_clause(when.node, "a `when` clause", findings)
     kind, spec = (None, {}) if single is None else _kind(single, findings)
-    return Variant(clause, kind or "", spec, line)
+    rank = found.get("priority")
+    priority = None
+    if rank is not None and not is_nothing(rank):
+        priority = take_integer(rank, -MAX_PRIORITY, MAX_PRIORITY, findings)
+    return Variant(clause, kind or "", spec, line, priority or 0)
 
 
 def _kind(entry: YamlEntry, findings: Findings) -> tuple[str | None, dict[str, Json]]:

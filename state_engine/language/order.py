@@ -13,10 +13,14 @@ import msgspec
 
 from protocol.reports import TriggerKind
 from state_engine.language.problems import Findings, pointer, quote
-from state_engine.language.variants import alternatives
+from state_engine.language.variants import alternatives, base
 from state_engine.model import Module, Resource
 from state_engine.resources.contract import Kind
 from state_engine.resources.registry import KINDS
+
+# Edges that one module may have once a `for_each` is written out: all items of one resource before
+# all items of another are the product of both, and each edge is kept in the snapshot of a host.
+MAX_EDGES = 100_000
 
 Graph = tuple[tuple[int, ...], ...]
 
@@ -41,7 +45,7 @@ def references(module: Module, kinds: Mapping[str, Kind] = KINDS) -> Iterator[Re
     """Yield every mention of an id by a resource of the module, in the order of the file."""
     for index, resource in enumerate(module.resources):
         for number, target in enumerate(resource.depends_on):
-            path = pointer("resources", index, "depends_on", number)
+            path = base(resource, index) + pointer("depends_on", number)
             yield Reference(index, target, path)
         for choice in alternatives(resource, index):
             kind = kinds.get(choice.kind)
@@ -54,22 +58,52 @@ def references(module: Module, kinds: Mapping[str, Kind] = KINDS) -> Iterator[Re
                         yield Reference(index, item, choice.path + pointer(field, number), trigger)
 
 
-def ids(module: Module) -> dict[str, int]:
-    """Return the index of each resource that has an id; of equal ids the first."""
-    found: dict[str, int] = {}
+class Ids(msgspec.Struct, frozen=True):
+    """The resources that each id names: one, or all that a `for_each` made of it.
+
+    `whole` are the ids whose `for_each` is not written out, so that its items are not known.
+    """
+
+    known: dict[str, tuple[int, ...]]
+    whole: dict[str, int] = {}
+
+    def find(self, target: str) -> tuple[int, ...] | None:
+        """Return the indexes that an id names, or None if nothing has it."""
+        found = self.known.get(target)
+        stem = target.partition("[")[0]
+        if found is None and target.endswith("]") and stem in self.whole:
+            return (self.whole[stem],)
+        return found
+
+
+def ids(module: Module) -> Ids:
+    """Return what the ids of a module name; of equal ids the first."""
+    known: dict[str, tuple[int, ...]] = {}
+    members: dict[str, list[int]] = {name: [] for name, _ in module.groups}
+    whole: dict[str, int] = {}
     for index, resource in enumerate(module.resources):
         if resource.id:
-            found.setdefault(resource.id, index)
-    return found
+            known.setdefault(resource.id, (index,))
+        if resource.group is not None:
+            members.setdefault(resource.group, []).append(index)
+        elif resource.id and resource.for_each is not None:
+            whole[resource.id] = index
+    for name, indexes in members.items():
+        known.setdefault(name, tuple(indexes))
+    return Ids(known, whole)
 
 
 def dependency_graph(module: Module, kinds: Mapping[str, Kind] = KINDS) -> Graph:
     """Return for each resource the indexes that come before it; unknown ids are left out."""
     known = ids(module)
     edges: list[set[int]] = [set() for _ in module.resources]
+    count = 0
     for reference in references(module, kinds):
-        if reference.target in known:
-            edges[reference.source].add(known[reference.target])
+        targets = known.find(reference.target) or ()
+        count += len(targets)
+        if count > MAX_EDGES:
+            break  # the module is refused by `check`
+        edges[reference.source].update(targets)
     return tuple(tuple(sorted(targets)) for targets in edges)
 
 
@@ -125,27 +159,50 @@ def apply_order(module: Module, kinds: Mapping[str, Kind] = KINDS) -> tuple[Reso
 
 
 def check(module: Module, kinds: Mapping[str, Kind], findings: Findings) -> None:
-    """Report ids that stand twice, ids that do not exist, and cycles by name."""
+    """Report ids that stand twice, ids that do not exist, too many edges, and cycles by name."""
+    _check_ids(module, findings)
     known = ids(module)
-    for index, resource in enumerate(module.resources):
-        if resource.id and known[resource.id] != index:
-            first = module.resources[known[resource.id]].line
-            message = f"resource id {quote(resource.id)} stands twice; first on line {first}"
-            findings.add(pointer("resources", index, "id"), "duplicate-id", message)
+    edges = 0
     for reference in references(module, kinds):
-        if reference.target not in known:
+        targets = known.find(reference.target)
+        if targets is None:
             findings.add(
                 reference.path,
                 "unknown-id",
                 f"no resource of this module has the id {quote(reference.target)}",
-                suggest=(reference.target, known),
+                suggest=(reference.target, known.known),
             )
+            continue
+        edges += len(targets)
+        if edges > MAX_EDGES:
+            message = f"the resources of this module have more than {MAX_EDGES} edges"
+            hint = "let a single resource stand between the two `for_each`"
+            findings.add(reference.path, "too-many-edges", message, hint=hint)
+            return
     for cycle in sort(dependency_graph(module, kinds)).cycles:
         names = [module.resources[index].id or "?" for index in (*cycle, cycle[0])]
         shown = " → ".join(quote(name) for name in names[:12]) + (" → …" if len(names) > 12 else "")
         findings.add(
-            pointer("resources", cycle[0]),
+            base(module.resources[cycle[0]], cycle[0]),
             "cycle",
             f"resources wait for each other: {shown}",
             hint="take away one `depends_on` or trigger",
         )
+
+
+def _check_ids(module: Module, findings: Findings) -> None:
+    """Report an id of the file that a second resource of the file has, written out or not."""
+    groups = [(name, pointer("resources", index)) for name, index in module.groups]
+    named = [
+        (name, base(resource, index))
+        for index, resource in enumerate(module.resources)
+        for name in (resource.group, resource.id)
+        if name
+    ]
+    first: dict[str, str] = {}
+    for name, path in sorted(groups + named, key=lambda pair: findings.locate(pair[1])):
+        earlier = first.setdefault(name, path)
+        if earlier != path:
+            line = findings.locate(earlier)[0]
+            message = f"resource id {quote(name)} stands twice; first on line {line}"
+            findings.add(path + "/id", "duplicate-id", message)

@@ -56,6 +56,8 @@ class Findings:
         self.places = places or {}
         self._problems: list[Problem] = []
         self._overflow = False
+        self._seen: set[tuple[Place, str, str]] = set()
+        self._reported = 0
 
     def add(
         self,
@@ -70,13 +72,19 @@ class Findings:
         """Add a problem at a (line, column) or at a JSON pointer.
 
         `suggest` is a wrong word and the right ones; the nearest becomes the hint "did you mean".
+        The same problem at the same place (of each resource of a `for_each`) is kept once.
         """
+        self._reported += 1
+        line, column = self.locate(place) if isinstance(place, str) else place
+        known = ((line, column), code, message)
+        if known in self._seen:
+            return
         if len(self._problems) >= MAX_PROBLEMS:
             self._overflow = True
             return
+        self._seen.add(known)
         if suggest is not None and (near := nearest(*suggest)) is not None:
             hint = f"did you mean `{near}`?"
-        line, column = self.locate(place) if isinstance(place, str) else place
         self._problems.append(
             Problem(
                 file=self.file,
@@ -103,7 +111,8 @@ class Findings:
         return any(problem.severity == "error" for problem in self._problems)
 
     def __len__(self) -> int:
-        return len(self._problems)
+        """Return how often a problem was reported, repeated and left out ones included."""
+        return self._reported
 
     def sorted(self) -> list[Problem]:
         """Return the problems in the order of the file, with a last line if some were left off."""

@@ -27,5 +27,8 @@ KINDS = (
 )
 
 # Keys that the design names and a later version will read.
-LATER_MODULE_KEYS = ("parameters", "requires")
 LATER_RESOURCE_KEYS = ("on_drift",)
+
+# The kinds whose default removal leaves what was there before us, and which can delete it as well
+# (`on_remove: delete`). The others keep a person's data whatever is written, or run their own undo.
+DELETABLE = ("directory-unix", "file-unix", "symlink-unix")

@@ -10,14 +10,20 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from protocol.canonical import Json
-from state_engine.language import clauses, order, templates
+from state_engine.language import clauses, order, parameters, requires, templates
+from state_engine.language.bind import MAX_SIZE, bind
 from state_engine.language.conflicts import namespace
-from state_engine.language.expressions import Expression, Outcome, Scope
+from state_engine.language.expressions import OWN, Expression, Names, Outcome, Scope, size
 from state_engine.language.expressions import resolve as resolve_value
 from state_engine.language.fields import check_fields, coerce, fields_of
 from state_engine.language.problems import Findings, has_errors, pointer, quote
-from state_engine.language.validate import no_identity, unknown_kind, unsigned_in_code
-from state_engine.language.variants import Alternative, alternatives, choose
+from state_engine.language.validate import (
+    no_identity,
+    undeletable,
+    unknown_kind,
+    unsigned_in_code,
+)
+from state_engine.language.variants import Alternative, Skipped, alternatives, base, choose
 from state_engine.model import (
     Module,
     NodeFacts,
@@ -51,30 +57,42 @@ def resolve(
     secrets: Mapping[str, str] | None = None,
     kinds: Mapping[str, Kind] = KINDS,
 ) -> Resolved:
-    """Return what the modules mean on one node, modules by name, and what keeps them from it.
+    """Return what the modules mean on one node, and what keeps them from it.
 
-    `trusted` holds the SHA-256 of the module versions whose signature holds.
+    A module comes after those that it requires, else they go by name. `trusted` holds the SHA-256
+    of the module versions whose signature holds.
     """
     scope = Scope(facts, secrets or {})
     resources: list[ResolvedResource] = []
-    problems: list[Problem] = []
+    problems: list[Problem] = requires.check(modules)
     owners: dict[tuple[str, str], ResolvedResource] = {}
     names: set[str] = set()
-    for module in sorted(modules, key=lambda module: (module.name, module.sha256)):
-        findings = Findings(module.file, module.places)
-        if module.name in names:
-            message = f"module {quote(module.name)} is given twice"
+    for declared in requires.in_order(modules):
+        findings = Findings(declared.file, declared.places)
+        if declared.name in names:
+            message = f"module {quote(declared.name)} is given twice"
             findings.add("/name", "duplicate-module", message)
-        elif _supported(module, facts, findings):
+        elif _supported(declared, facts, findings) and (
+            module := _bound(declared, kinds, findings)
+        ):
             work = _Resolution(module, scope, kinds, findings, trusted=module.sha256 in trusted)
             for resource, path in work.run():
                 owner = owners.setdefault((namespace(resource.kind), resource.identity), resource)
                 if owner is not resource:
                     _claimed_twice(resource, owner, path, findings)
                 resources.append(resource)
-        names.add(module.name)
+        names.add(declared.name)
         problems += findings.sorted()
     return Resolved(tuple(resources), tuple(problems))
+
+
+def _bound(declared: Module, kinds: Mapping[str, Kind], findings: Findings) -> Module | None:
+    """Return a module written out, or None if that cannot be done."""
+    module = bind(declared, {}, findings, kinds)
+    for name in parameters.missing(module):
+        message = f"parameter {quote(name)} has no default, and no value was given"
+        findings.add(pointer("parameters", name), "parameter-needed", message)
+    return None if findings.failed else module
 
 
 def _supported(module: Module, facts: NodeFacts, findings: Findings) -> bool:
@@ -117,20 +135,31 @@ class _Resolution:
         self._keys: dict[int, ResourceKey] = {}
         # A text that many resources share (a template) is resolved once and stays one text.
         self._texts: dict[str, Outcome] = {}
+        self._size = 0
+        self._edges = 0
 
     def run(self) -> list[tuple[ResolvedResource, str]]:
         """Return the resources in order, each with the pointer of the alternative it came from."""
         done: list[tuple[ResolvedResource, str]] = []
         found = order.sort(order.dependency_graph(self._module, self._kinds))
         for cycle in found.cycles:
-            path = pointer("resources", cycle[0])
+            path = base(self._module.resources[cycle[0]], cycle[0])
             self._findings.add(path, "cycle", "resources wait for each other")
         for index in found.indexes:
             resource = self._module.resources[index]
-            choice = choose(alternatives(resource, index), self._scope.facts)
-            if isinstance(choice, str):
-                self._findings.add(pointer("resources", index), "no-variant", choice)
+            choices = alternatives(resource, index)
+            choice = choose(choices, self._scope.facts, or_skip=resource.or_skip)
+            if isinstance(choice, Skipped):
                 continue
+            if isinstance(choice, str):
+                self._findings.add(base(resource, index), "no-variant", choice)
+                continue
+            if self._size > MAX_SIZE:
+                message = (
+                    f"the texts of this module, resolved, hold more than {MAX_SIZE} characters"
+                )
+                self._findings.add("/resources", "too-large", message, hint="split the module")
+                break
             made = self._make(resource, choice, index)
             if made is not None:
                 self._keys[index] = made.key
@@ -145,8 +174,12 @@ class _Resolution:
             unknown_kind(choice, self._kinds, self._findings)
             return None
         before = len(self._findings)
-        spec, used = self._spec(kind, choice)
+        names = Names(self._module.values or {}, resource.each)
+        spec, used = self._spec(kind, choice, names)
         if len(self._findings) > before or not self._acceptable(kind, spec, used, choice):
+            return None
+        if (message := undeletable(resource, choice)) is not None:
+            self._findings.add(base(resource, index) + "/on_remove", "on-remove", message)
             return None
         identity = kind.identity(spec, resource.id)
         if identity is None:
@@ -171,10 +204,11 @@ class _Resolution:
             triggers=triggers,
             sensitive=sensitive,
             trusted=self._trusted,
+            on_remove=resource.on_remove,
         )
 
     def _spec(
-        self, kind: Kind, choice: Alternative
+        self, kind: Kind, choice: Alternative, names: Names
     ) -> tuple[dict[str, Json], dict[str, frozenset[Expression]]]:
         """Return the spec with plain values only, and the expressions that each field used."""
         spec: dict[str, Json] = {}
@@ -188,7 +222,7 @@ class _Resolution:
                 self._findings.add(path, "unknown-template", message)
             value = written
             if field not in kind.trigger_fields:
-                outcome = self._resolved(written)
+                outcome = self._resolved(written, names)
                 for fault in outcome.faults:
                     self._findings.add(path, "expression", fault.message, hint=fault.hint)
                 value = outcome.value
@@ -199,13 +233,22 @@ class _Resolution:
                 spec[field] = value
         return spec, used
 
-    def _resolved(self, written: Json) -> Outcome:
+    def _resolved(self, written: Json, names: Names) -> Outcome:
+        scope = msgspec.structs.replace(self._scope, names=names)
         if not isinstance(written, str):
-            return resolve_value(written, self._scope)
+            return self._charged(resolve_value(written, scope))
         known = self._texts.get(written)
         if known is None:
-            known = self._texts[written] = resolve_value(written, self._scope)
+            known = self._charged(resolve_value(written, scope))
+            if not any(expression.namespace == "each" for expression in known.used):
+                self._texts[written] = known
         return known
+
+    def _charged(self, outcome: Outcome) -> Outcome:
+        """Count what the module's own names have multiplied; the rest is as large as the file."""
+        if any(expression.namespace in OWN for expression in outcome.used):
+            self._size += size(outcome.value)
+        return outcome
 
     def _acceptable(
         self,
@@ -234,7 +277,7 @@ class _Resolution:
         return len(self._findings) == before
 
     def _depends(self, resource: Resource, index: int) -> list[ResourceKey]:
-        path = pointer("resources", index, "depends_on")
+        path = base(resource, index) + pointer("depends_on")
         return self._look_up(resource.depends_on, path)
 
     def _triggers(
@@ -248,17 +291,25 @@ class _Resolution:
             )
             keys = self._look_up(names, choice.path + pointer(field))
             if keys:
-                triggers.append(ResolvedTrigger(trigger, tuple(keys)))
+                triggers.append(ResolvedTrigger(trigger, tuple(dict.fromkeys(keys))))
         return tuple(triggers)
 
     def _look_up(self, names: Sequence[str], path: str) -> list[ResourceKey]:
-        """Return the keys of ids; one whose resource has a problem of its own is left out."""
+        """Return the keys of ids; of a resource with a problem, or one not wanted here, none."""
+        keys: list[ResourceKey] = []
         for number, name in enumerate(names):
-            if name not in self._known:
+            indexes = self._known.find(name)
+            if indexes is None:
                 message = f"no resource of this module has the id {quote(name)}"
                 self._findings.add(f"{path}/{number}", "unknown-id", message)
-        indexes = [self._known[name] for name in names if name in self._known]
-        return [self._keys[index] for index in indexes if index in self._keys]
+            else:
+                self._edges += len(indexes)
+                if self._edges > order.MAX_EDGES:
+                    message = f"the resources of this module have more than {order.MAX_EDGES} edges"
+                    self._findings.add("/resources", "too-many-edges", message)
+                    return []
+                keys += [self._keys[index] for index in indexes if index in self._keys]
+        return keys
 
 
 def _secret(used: frozenset[Expression]) -> bool:

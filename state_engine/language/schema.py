@@ -12,6 +12,9 @@ import msgspec
 
 from protocol.canonical import Json
 from state_engine.language.clauses import CLOSED, KNOWN_DISTROS
+from state_engine.language.for_each import MAX_ITEMS
+from state_engine.language.load import MAX_PRIORITY, ON_REMOVE
+from state_engine.language.parameters import NAME_PATTERN, TYPES
 from state_engine.language.shape import MAX_NAME
 from state_engine.resources.contract import Kind
 from state_engine.resources.registry import KINDS
@@ -28,6 +31,7 @@ def module_schema(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Json]:
     """Return the schema of a module file."""
     definitions: dict[str, Json] = {
         "clause": _clause(),
+        "parameter": _parameter(),
         "template": _template(),
         "resource": _resource(),
         "variant": _variant(),
@@ -40,6 +44,8 @@ def module_schema(kinds: Mapping[str, Kind] = KINDS) -> dict[str, Json]:
         "supports": _list(
             "Nodes that the module is for: at least one clause must match.", "clause", 1
         ),
+        "requires": _list_of_names("Modules that must be in the same set, and come first."),
+        "parameters": _parameters(),
         "templates": _list("Texts that resources share by id.", "template"),
         "resources": _list("Resources, applied in this order unless an edge differs.", "resource"),
     }
@@ -101,6 +107,50 @@ def _clause() -> dict[str, Json]:
     return clause
 
 
+def _list_of_names(description: str) -> dict[str, Json]:
+    types: list[Json] = ["array", "null"]
+    return {"description": description, "type": types, "items": _name("A name.")}
+
+
+def _parameters() -> dict[str, Json]:
+    types: list[Json] = ["object", "null"]
+    return {
+        "description": "Values that whoever uses the module may choose: ${{ params.NAME }}.",
+        "type": types,
+        "propertyNames": {"pattern": f"^{NAME_PATTERN}$"},
+        "additionalProperties": {"$ref": "#/$defs/parameter"},
+    }
+
+
+def _parameter() -> dict[str, Json]:
+    words: list[Json] = [*TYPES]
+    properties: dict[str, Json] = {
+        "type": {"description": "The type of its values.", "enum": words},
+        "default": {"description": "The value if none is given; without one it is needed."},
+        "enum": {
+            "description": "The only values allowed (of a string or an integer).",
+            "type": ["array", "null"],
+            "minItems": 1,
+        },
+        "description": {"description": "What it is for.", "type": ["string", "null"]},
+    }
+    return _closed("One parameter.", properties, ["type"])
+
+
+def _for_each() -> dict[str, Json]:
+    forms: list[Json] = [
+        {"type": "array", "maxItems": MAX_ITEMS},
+        {"type": "object", "maxProperties": MAX_ITEMS, "additionalProperties": True},
+        {"type": "string", "pattern": r"^\$\{\{\s*params\.[^\s{}]+\s*\}\}$"},
+        {"type": "null"},
+    ]
+    return {
+        "description": "Items; the resource is made once for each: ${{ each.key }}, "
+        "${{ each.value }}.",
+        "anyOf": forms,
+    }
+
+
 def _template() -> dict[str, Json]:
     properties: dict[str, Json] = {
         "id": _name("What resources name the template by; unique in the module."),
@@ -111,21 +161,27 @@ def _template() -> dict[str, Json]:
 
 def _resource() -> dict[str, Json]:
     optional: list[Json] = ["string", "null"]
-    lists: list[Json] = ["array", "null"]
     name = _name("What other resources name this one by; unique in the module.")
     label = _name("A label for people.")
     forms: list[Json] = [{"required": ["resource"]}, {"required": ["variants"]}]
-    depends: dict[str, Json] = {
-        "description": "Ids of resources of this module that come first.",
-        "type": lists,
-        "items": _name("An id."),
-    }
+    depends = _list_of_names("Ids of resources of this module that come first.")
+    removals: list[Json] = [*ON_REMOVE, None]
+    skips: list[Json] = ["skip", None]
     properties: dict[str, Json] = {
         "id": {**name, "type": optional},
         "name": {**label, "type": optional},
         "depends_on": depends,
+        "for_each": _for_each(),
         "resource": {"$ref": "#/$defs/kind"},
         "variants": _list("Alternatives: the most specific that matches is taken.", "variant", 1),
+        "else": {
+            "description": "What it means that no variant matches: the resource is not wanted.",
+            "enum": skips,
+        },
+        "on_remove": {
+            "description": "What to do once it is no longer desired; undo is the kind's default.",
+            "enum": removals,
+        },
     }
     resource = _closed("One thing to manage.", properties, [])
     resource["oneOf"] = forms
@@ -135,6 +191,12 @@ def _resource() -> dict[str, Json]:
 def _variant() -> dict[str, Json]:
     properties: dict[str, Json] = {
         "when": {"$ref": "#/$defs/clause"},
+        "priority": {
+            "description": "Decides before specificity; the highest wins; default 0.",
+            "type": ["integer", "null"],
+            "minimum": -MAX_PRIORITY,
+            "maximum": MAX_PRIORITY,
+        },
         "resource": {"$ref": "#/$defs/kind"},
     }
     return _closed("One alternative of a resource.", properties, ["when", "resource"])
@@ -154,18 +216,21 @@ def _fields(kind: Kind) -> dict[str, Json]:
     own = components.pop(kind.spec_type.__name__)
     properties = own.get("properties")
     if isinstance(properties, dict):
-        own["properties"] = {name: _with_expression(field) for name, field in properties.items()}
+        own["properties"] = {
+            name: field if name in kind.trigger_fields else _with_expression(field)
+            for name, field in properties.items()
+        }
     own["title"] = kind.name
     return {kind.name: own, **components}
 
 
 def _with_expression(field: Json) -> Json:
-    """Let a field that takes a number, a truth value or a word of a set take an expression."""
+    """Let a field that takes more than text take an expression too."""
     if not isinstance(field, dict):
         return field
     choices = field.get("anyOf")
     options = choices if isinstance(choices, list) else [field]
-    if not any(_is_single(option) for option in options):
+    if not any(_is_no_text(option) for option in options):
         return field
     outer: dict[str, Json] = {
         key: field[key] for key in ("description", "examples", "default") if key in field
@@ -179,7 +244,7 @@ def _with_expression(field: Json) -> Json:
     return outer
 
 
-def _is_single(option: Json) -> bool:
+def _is_no_text(option: Json) -> bool:
     if not isinstance(option, dict):
         return False
-    return "enum" in option or option.get("type") in {"integer", "boolean"}
+    return "enum" in option or option.get("type") in {"integer", "boolean", "array", "object"}

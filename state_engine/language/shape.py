@@ -6,11 +6,15 @@ The words of the language are given by the callers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
+from protocol.canonical import Json
 from state_engine.language.problems import Findings, Place, one_of, quote
 from state_engine.language.yaml_tree import Node, YamlEntry, YamlList, YamlMap, YamlScalar
+
+_Word = TypeVar("_Word", bound=str)
 
 # Names end in messages, addresses and URLs; the longest file name on Linux is 255 bytes.
 MAX_NAME = 255
@@ -38,6 +42,19 @@ def describe(node: Node) -> str:
     if isinstance(node.value, int) or not node.exact:
         return f"the number {quote(node.text)}"
     return quote(node.text)
+
+
+def describe_value(value: Json) -> str:
+    """Return what a value is, in the words of a message."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return quote(value) if isinstance(value, str) else f"the number `{value}`"
 
 
 def take_map(node: Node, what: str, place: Place, findings: Findings) -> YamlMap | None:
@@ -91,6 +108,30 @@ def take_text(node: Node, what: str, place: Place, findings: Findings) -> str | 
     if isinstance(node, YamlScalar) and node.value is not None:
         hint = f'write "{node.text}"'
     findings.add(place, "type", f"{what} must be text, not {describe(node)}", hint=hint)
+    return None
+
+
+def take_choice(entry: YamlEntry, words: tuple[_Word, ...], findings: Findings) -> _Word | None:
+    """Return the word of a closed set that a key holds; report and return None for others."""
+    text = take_text(entry.node, f"`{entry.key}`", entry.value_place, findings)
+    if text is None:
+        return None
+    for word in words:
+        if text == word:
+            return word
+    message = f"`{entry.key}`: {allowed(text, words)}"
+    findings.add(entry.value_place, "word", message, suggest=(text, words))
+    return None
+
+
+def take_integer(entry: YamlEntry, low: int, high: int, findings: Findings) -> int | None:
+    """Return a whole number from `low` to `high`; report and return None for anything else."""
+    node = entry.node
+    value = node.value if isinstance(node, YamlScalar) else None
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    message = f"`{entry.key}` must be a whole number from {low} to {high}, not {describe(node)}"
+    findings.add(entry.value_place, "type", message)
     return None
 
 

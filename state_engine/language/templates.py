@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from protocol.canonical import Json
+from state_engine.language.expressions import scan
 from state_engine.language.problems import Findings, pointer, quote
 from state_engine.language.variants import Alternative, alternatives
 from state_engine.model import Module, Template
@@ -36,11 +37,32 @@ def check(module: Module, findings: Findings) -> None:
                 f"there is no template {quote(name)} in this module",
                 suggest=(name, known),
             )
+    _check_each(module, known, findings)
     for index, template in enumerate(module.templates):
         if template.id not in used:
             path = pointer("templates", index, "id")
             message = f"template {quote(template.id)} is not used"
             findings.add(path, "unused-template", message, severity="warning")
+
+
+def _check_each(module: Module, known: dict[str, Template], findings: Findings) -> None:
+    """Report templates that name an item of a `for_each`, used where there is none."""
+    asking = {
+        name
+        for name, template in known.items()
+        if any(expression.namespace == "each" for expression in scan(template.content)[0])
+    }
+    for index, resource in enumerate(module.resources):
+        if resource.for_each is not None or resource.each is not None:
+            continue
+        for choice in alternatives(resource, index):
+            if _named(choice) in asking:
+                findings.add(
+                    choice.path + pointer(FIELD),
+                    "expression",
+                    f"template {quote(_named(choice) or '')} uses `each`, which exists only in a "
+                    "resource with `for_each`",
+                )
 
 
 def _choices(module: Module) -> Iterable[Alternative]:

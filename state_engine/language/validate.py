@@ -5,30 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocol.canonical import Json
-from state_engine.language import conflicts, expressions, order, templates, variants
+from state_engine.language import (
+    conflicts,
+    expressions,
+    order,
+    parameters,
+    requires,
+    templates,
+    variants,
+)
+from state_engine.language.bind import bind
+from state_engine.language.expressions import Expression
 from state_engine.language.fields import check_fields
 from state_engine.language.load import read
-from state_engine.language.problems import Findings, pointer, quote
+from state_engine.language.problems import Findings, one_of, pointer, quote
+from state_engine.language.published import DELETABLE
 from state_engine.language.published import KINDS as PUBLISHED
-from state_engine.language.variants import Alternative, alternatives
+from state_engine.language.variants import Alternative, alternatives, base
 from state_engine.model import Module, Problem, Resource
 from state_engine.resources.contract import Kind
 from state_engine.resources.registry import KINDS
 
+# Texts for parameters, by module and by name.
+Given = Mapping[str, Mapping[str, str]]
 # Namespaces whose values reach a node without an operator's signature on them.
 UNSIGNED = ("node", "tags")
 
 
-def check_text(data: bytes, file: str = "<memory>") -> tuple[Module | None, list[Problem]]:
-    """Return the module that a file's bytes hold, or None if anything is wrong with it.
+def check_text(
+    data: bytes, file: str = "<memory>", given: Given | None = None
+) -> tuple[Module | None, list[Problem]]:
+    """Return the module that a file's bytes hold, written out; None if anything is wrong with it.
 
-    The problems hold warnings too; a module with warnings only is returned. Never raises.
+    `given` holds texts for parameters, by module and name. The problems hold warnings too; a module
+    with warnings only is returned. Never raises.
     """
     findings = Findings(file)
     module = read(data, findings)
     if module is not None:
         findings.places = module.places
-        examine(module, KINDS, findings)
+        module = examine(module, KINDS, findings, (given or {}).get(module.name))
     return (None if findings.failed else module), findings.sorted()
 
 
@@ -39,19 +55,76 @@ def validate_module(module: Module, kinds: Mapping[str, Kind] = KINDS) -> list[P
     return findings.sorted()
 
 
-def examine(module: Module, kinds: Mapping[str, Kind], findings: Findings) -> None:
-    """Report what is wrong; of a module that was read in part, only what the rest cannot change."""
+def examine(
+    module: Module,
+    kinds: Mapping[str, Kind],
+    findings: Findings,
+    given: Mapping[str, str] | None = None,
+) -> Module:
+    """Report what is wrong and return the module written out.
+
+    Of a module that was read in part, only what the rest cannot change is reported.
+    """
     whole = not findings.failed
+    _check_names(module, kinds, findings, whole=whole)
+    module = bind(module, given or {}, findings, kinds)
     for index, resource in enumerate(module.resources):
         for choice in alternatives(resource, index):
             _check_choice(resource, choice, kinds, findings)
-    for index, template in enumerate(module.templates):
-        _check_expressions(template.content, pointer("templates", index, "content"), findings)
     if whole:
+        requires.check_one(module, findings)
         templates.check(module, findings)
         order.check(module, kinds, findings)
         conflicts.check(module, kinds, findings)
         variants.analyse(module, findings)
+    return module
+
+
+def _check_names(
+    module: Module, kinds: Mapping[str, Kind], findings: Findings, *, whole: bool
+) -> None:
+    """Report expressions of a module that name what is not there; `whole`: all of it was read."""
+    used: set[Expression] = set()
+    for index, resource in enumerate(module.resources):
+        items = resource.for_each is not None or resource.each is not None
+        texts: list[tuple[str, Json]] = []
+        if isinstance(resource.for_each, str):
+            texts.append((base(resource, index) + "/for_each", resource.for_each))
+        texts += [
+            (choice.path + pointer(field), value)
+            for choice in alternatives(resource, index)
+            if choice.kind in kinds
+            for field, value in choice.spec.items()
+        ]
+        for here, value in texts:
+            found = _check_expressions(value, here, findings)
+            used |= found
+            if whole:
+                _check_own(found, here, module, findings, items=items)
+    for index, template in enumerate(module.templates):
+        path = pointer("templates", index, "content")
+        found = _check_expressions(template.content, path, findings)
+        used |= found
+        if whole:
+            _check_own(found, path, module, findings, items=True)
+    if whole and module.values is None:
+        parameters.check(module, frozenset(used), findings)
+
+
+def _check_own(
+    used: frozenset[Expression], path: str, module: Module, findings: Findings, *, items: bool
+) -> None:
+    """Report parameters that are not declared, and `each` where there are no items."""
+    known = [parameter.name for parameter in module.parameters]
+    for expression in sorted(used, key=str):
+        head = expression.name.partition(".")[0]
+        if expression.namespace == "params" and head not in known:
+            message = f"module {quote(module.name)} has no parameter {quote(head)}"
+            hint = f"it has {one_of(known)}" if known else "declare it under `parameters`"
+            findings.add(path, "unknown-parameter", message, hint=hint, suggest=(head, known))
+        if expression.namespace == "each" and not items:
+            message = "`each` exists only in a resource with `for_each`"
+            findings.add(path, "expression", message)
 
 
 def _check_choice(
@@ -62,8 +135,6 @@ def _check_choice(
         if choice.kind:  # empty: the shape was wrong, and that is reported
             unknown_kind(choice, kinds, findings)
         return
-    for field, value in choice.spec.items():
-        _check_expressions(value, choice.path + pointer(field), findings)
     sound = check_fields(kind, choice.spec, choice.path, findings)
     _check_triggers(kind, choice, findings)
     if not sound:
@@ -77,6 +148,9 @@ def _check_choice(
     used, _ = expressions.scan(choice.spec)
     if (message := unsigned_in_code(kind, choice.spec, used)) is not None:
         findings.add(choice.path, "unsigned-in-code", message, hint="use variants with tag.<name>")
+    if (message := undeletable(resource, choice)) is not None:
+        path = base(resource, 0) + "/on_remove"
+        findings.add(path, "on-remove", message, hint="write undo or keep")
 
 
 def unknown_kind(choice: Alternative, kinds: Mapping[str, Kind], findings: Findings) -> None:
@@ -98,9 +172,7 @@ def no_identity(kind: Kind, choice: Alternative, findings: Findings) -> None:
     findings.add(choice.path, "no-identity", message, hint=hint)
 
 
-def unsigned_in_code(
-    kind: Kind, spec: dict[str, Json], used: frozenset[expressions.Expression]
-) -> str | None:
+def unsigned_in_code(kind: Kind, spec: dict[str, Json], used: frozenset[Expression]) -> str | None:
     """Return why a spec would turn unsigned values into commands that run without approval.
 
     A signature covers the module, not the tags and the name of a node: whoever holds the
@@ -114,10 +186,18 @@ def unsigned_in_code(
     )
 
 
-def _check_expressions(value: Json, path: str, findings: Findings) -> None:
-    _, faults = expressions.scan(value)
+def undeletable(resource: Resource, choice: Alternative) -> str | None:
+    """Return why a resource cannot ask to be deleted when it is removed, or None."""
+    if resource.on_remove != "delete" or choice.kind in DELETABLE:
+        return None
+    return f"`on_remove: delete` is not available for `{choice.kind}`"
+
+
+def _check_expressions(value: Json, path: str, findings: Findings) -> frozenset[Expression]:
+    used, faults = expressions.scan(value)
     for fault in faults:
         findings.add(path, "expression", fault.message, hint=fault.hint)
+    return used
 
 
 def _check_triggers(kind: Kind, choice: Alternative, findings: Findings) -> None:

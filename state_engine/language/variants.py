@@ -1,6 +1,7 @@
 """Variants: which alternative a node takes, and whether some node could find two or none.
 
-The most specific matching variant wins: the one with the most keys, whatever the order. The static
+Of the matching variants those of the highest priority count, and of them the most specific wins:
+the one with the most keys, whatever the order. With `else: skip` none is right too. The static
 questions are asked in a smallest world: the terms that must hold, and nothing else.
 """
 
@@ -42,47 +43,65 @@ class Alternative(msgspec.Struct, frozen=True):
     spec: dict[str, Json]
     when: Clause
     path: str
+    priority: int = 0
+
+    @property
+    def strength(self) -> tuple[int, int]:
+        """What decides between alternatives that fit: priority first, then specificity."""
+        return self.priority, len(self.when.terms)
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """No alternative fits, and the resource says that it is not wanted then."""
+
+
+def base(resource: Resource, index: int) -> str:
+    """Return the JSON pointer of the resource at an index of its module."""
+    return pointer("resources", index if resource.origin is None else resource.origin)
 
 
 def alternatives(resource: Resource, index: int) -> tuple[Alternative, ...]:
     """Return what the resource at an index of its module may become; a broken one has none."""
-    base = pointer("resources", index)
+    here = base(resource, index)
     if resource.kind is not None:
-        path = base + pointer("resource", resource.kind)
+        path = here + pointer("resource", resource.kind)
         return (Alternative(resource.kind, resource.spec, Clause(()), path),)
     return tuple(
         Alternative(
             variant.kind,
             variant.spec,
             variant.when,
-            base + pointer("variants", number, "resource", variant.kind),
+            here + pointer("variants", number, "resource", variant.kind),
+            variant.priority,
         )
         for number, variant in enumerate(resource.variants)
     )
 
 
 def winners(choices: Sequence[Alternative], fits: Callable[[Clause], bool]) -> list[int]:
-    """Return the most specific choices whose clause fits: one is right, more are a tie."""
+    """Return the strongest choices whose clause fits: one is right, more are a tie."""
     fitting = [index for index, choice in enumerate(choices) if fits(choice.when)]
-    most = max((len(choices[index].when.terms) for index in fitting), default=0)
-    return [index for index in fitting if len(choices[index].when.terms) == most]
+    most = max((choices[index].strength for index in fitting), default=(0, 0))
+    return [index for index in fitting if choices[index].strength == most]
 
 
-def choose(choices: Sequence[Alternative], facts: NodeFacts) -> Alternative | str:
+def choose(
+    choices: Sequence[Alternative], facts: NodeFacts, *, or_skip: bool = False
+) -> Alternative | Skipped | str:
     """Return the alternative that a node takes, or the reason why there is not exactly one."""
     found = winners(choices, lambda clause: clauses.matches(clause, facts))
     if len(found) == 1:
         return choices[found[0]]
     if not found:
-        return "no variant matches this node"
+        return Skipped() if or_skip else "no variant matches this node"
     tied = " and ".join(clauses.show(choices[index].when) for index in found)
     return f"variants {tied} match this node and are equally specific"
 
 
 def wins(choices: Sequence[Alternative], index: int, case: Mapping[str, str]) -> bool:
-    """Say whether a choice is (one of) the most specific where only the case's terms hold.
+    """Say whether a choice is (one of) the strongest where only the case's terms hold.
 
-    If it loses there, it loses to a more specific one that fits, and so in every larger case too.
+    If it loses there, it loses to a stronger one that fits, and so in every larger case too.
     """
     return index in _candidates(choices, case)
 
@@ -108,14 +127,17 @@ def analyse(module: Module, findings: Findings) -> None:
             )
     budget = Budget()
     cases = all_cases(module)
+    asked: set[str] = set()
     for index, resource in enumerate(module.resources):
-        if not resource.variants:
+        path = base(resource, index) + pointer("variants")
+        if not resource.variants or path in asked:
             continue
+        asked.add(path)  # what a `for_each` makes of one resource asks the same
         choices = alternatives(resource, index)
-        path = pointer("resources", index, "variants")
         if budget.spend(2 * len(cases) * len(choices)):
-            _gaps(module, choices, path, findings)
-            _unused(cases, choices, path, findings)
+            if not resource.or_skip:
+                _gaps(module, choices, path, findings)
+            _unused(cases, choices, path, findings, budget)
             _ties(cases, choices, path, findings, budget)
         if budget.left < 0:
             message = "too many variants and `supports` clauses to tell whether one always matches"
@@ -131,7 +153,8 @@ def _gaps(module: Module, choices: Sequence[Alternative], path: str, findings: F
                     path,
                     "variant-gap",
                     f"a node that `supports` {clauses.show(clause)} may find no variant",
-                    hint="add a variant without the keys that `supports` leaves open",
+                    hint="add a variant without the keys that `supports` leaves open, or "
+                    "`else: skip`",
                 )
                 break
 
@@ -147,7 +170,7 @@ def _ties(
         first, second = choices[one].when, choices[two].when
         if not budget.spend(1):
             return
-        if len(first.terms) != len(second.terms):
+        if choices[one].strength != choices[two].strength:
             continue
         if clauses.joined(first.terms, second.terms) is None:
             continue
@@ -161,7 +184,8 @@ def _ties(
                     "variant-tie",
                     f"variants {clauses.show(first)} and {clauses.show(second)} are equally "
                     f"specific and may both match",
-                    hint=f"add a variant for {clauses.show(_union(first, second))}",
+                    hint=f"add a variant for {clauses.show(_union(first, second))}, or give one "
+                    "of them a higher `priority`",
                 )
                 break
 
@@ -175,12 +199,19 @@ def _unused(
     choices: Sequence[Alternative],
     path: str,
     findings: Findings,
+    budget: Budget,
 ) -> None:
     for index, choice in enumerate(choices):
-        if all(clauses.joined(case.items(), choice.when.terms) is None for case in cases):
+        worlds = [clauses.joined(case.items(), choice.when.terms) for case in cases]
+        possible = [world for world in worlds if world is not None]
+        if not budget.spend(len(possible) * len(choices)):
+            return
+        if not any(wins(choices, index, world) for world in possible):
+            why = "is never taken: a stronger one always matches too"
             findings.add(
                 f"{path}/{index}",
                 "variant-unused",
-                f"variant {clauses.show(choice.when)} fits no node that `supports` allows",
+                f"variant {clauses.show(choice.when)} "
+                + (why if possible else "fits no node that `supports` allows"),
                 severity="warning",
             )

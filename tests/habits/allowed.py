@@ -17,6 +17,7 @@ LONG_FUNCTIONS: dict[str, str] = {
 
 # Handlers that catch everything and do not raise it again.
 BROAD_HANDLERS: dict[str, str] = {
+    "agent/services/drift.py::_Service._look": "a look that always fails must not end the agent",
     "agent/steps.py::Steps._do_or_report": "a step that always fails must not end the agent",
     "coordinator/store/database.py::Store._commit": "each caller raises it where it waits",
     "coordinator/store/database.py::Store._look": "the caller raises it where it waits",
@@ -37,4 +38,5 @@ SOURCELESS_TESTS: dict[str, str] = {}
 # Functions of tests that may sleep: the one place that waits on a condition with a deadline.
 SLEEPERS: dict[str, str] = {
     "tests/fakes/agent_process.py::until": "another process can only be looked at",
+    "tests/fakes/booted.py::_wait_for_boot": "a system that boots can only be looked at",
 }

@@ -134,6 +134,48 @@ async def test_facts_and_heartbeats_are_kept(fleet: LinkedFleet) -> None:
         assert (found.drift, found.problems) == ("drifted", ("disk_full: /",))
 
 
+async def test_facts_without_end_are_cut(fleet: LinkedFleet) -> None:
+    """A list of hosts stays readable whatever one of them says of itself."""
+    agent = LinkAgent(fleet.add(10))
+    many = {f"a{number:04}": "x" for number in range(2 * link.MAX_ATTRIBUTES)}
+    long = {"k" * 65: "x", "huge": "x" * (link.MAX_FACT + 1), "a": "kept"}
+    async with linked(fleet, agent):
+        await agent.shake()
+        await agent.say(Facts(many | long, {"cpus": 2, "huge": "x" * 300}))
+        await agent.say(Heartbeat(1.0))
+        await agent.expect(Ack)
+        found = seen(fleet, agent)
+        assert len(found.attributes) == link.MAX_ATTRIBUTES
+        assert found.attributes["a"] == "kept"
+        assert not {"k" * 65, "huge"} & set(found.attributes)
+        assert found.details == {"cpus": 2}
+
+
+async def test_the_first_batch_of_a_link_may_begin_where_an_older_store_does_not_end(
+    fleet: LinkedFleet,
+) -> None:
+    """A restored coordinator takes up a host whose journal has gone on since; later gaps do not."""
+    agent = LinkAgent(fleet.add(10))
+    entries = agent.host.say(*(Audit("note", str(n)) for n in range(9)))
+    async with linked(fleet, agent):
+        await agent.shake()
+        await agent.say(Journal(tuple(entries[4:6])))
+        assert await agent.expect(Ack) == Ack(6)
+        await agent.say(Journal(tuple(entries[8:])))
+        assert "journal_gap" in (await agent.end())[1]
+
+
+async def test_a_host_that_waits_cannot_fill_the_store(fleet: LinkedFleet) -> None:
+    """More than a few notes before the approval end the link with the reason."""
+    agent = LinkAgent(fleet.add(10, approve=False))
+    entries = agent.host.say(*(Audit("note", "x" * 4_000) for _ in range(100)))
+    async with linked(fleet, agent):
+        await agent.shake()
+        await agent.say(Journal(tuple(entries)))
+        assert "journal_unapproved" in (await agent.end())[1]
+    assert fleet.store.read_now(lambda tx: journals.held(tx, agent.host.node_id)) == (0, 0)
+
+
 async def test_a_rejected_host_is_sent_away(fleet: LinkedFleet) -> None:
     """With a reason and a time after which it may ask again."""
     host = fleet.add(10)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from coordinator.config import CoordinatorConfig
 from protocol import enrolment
-from tests.fakes.api_site import Site
+from tests.fakes.api_site import Site, site
 
 KEYS = "/clusters/default/enrollment_keys"
 
@@ -73,3 +74,26 @@ async def test_the_same_idempotency_key_gives_the_same_string_once(api: Site) ->
     assert other.status_code == 409
     listed = (await api.ask("GET", "/enrollment_keys")).json()
     assert listed["meta"]["pagination"]["total_count"] == 1
+
+
+PUBLIC = f"{KEYS}/public"
+
+
+async def test_a_public_key_is_403_unless_the_settings_give_it(api: Site) -> None:
+    """Strangers get nothing by default, operators neither."""
+    for name in (None, "ada"):
+        assert (await api.ask("POST", PUBLIC, name=name)).status_code == 403
+
+
+async def test_a_public_key_lets_one_host_wait() -> None:
+    """It counts once, has no end, approves nobody; an address gets a few in a minute."""
+    settings = CoordinatorConfig(public_enrollment_key_enabled=True, auth_requests_per_minute=2)
+    async with site(settings) as api:
+        made = await api.ask("POST", PUBLIC, name=None)
+        assert made.status_code == 201
+        data = made.json()["data"]
+        assert (data["uses_remaining"], data["expires_at"]) == (1, None)
+        assert data["auto_approve"] is False
+        enrolment.decode(data["key"])
+        statuses = [(await api.ask("POST", PUBLIC, name=None)).status_code for _ in range(2)]
+        assert statuses == [201, 429]

@@ -13,6 +13,8 @@ from tests.fakes.api_site import NAMES, Site
 
 ROLES: tuple[Role | None, ...] = (None, "admin", "operator", "viewer", "automation")
 LINK = ("GET", "/api/v1/agents/link")
+# Open to everybody, and refused to everybody unless the settings turn it on.
+PUBLIC_KEY = ("POST", "/api/v1/clusters/default/enrollment_keys/public")
 
 
 def operations() -> list[tuple[str, str]]:
@@ -65,6 +67,7 @@ def test_what_is_open_to_strangers_is_a_short_list() -> None:
         "/api/v1/auth/challenge",
         "/api/v1/auth/verify",
         "/api/v1/agents/link",
+        "/api/v1/clusters/default/enrollment_keys/public",
     }
 
 
@@ -72,7 +75,7 @@ def test_what_is_open_to_strangers_is_a_short_list() -> None:
 async def test_every_operation_lets_in_whom_the_table_names(api: Site, role: Role | None) -> None:
     """401 without a session and 403 with the wrong role, before anything else is looked at."""
     wrong: list[str] = []
-    for method, path in sorted(set(permissions.TABLE) - {LINK}):
+    for method, path in sorted(set(permissions.TABLE) - {LINK, PUBLIC_KEY}):
         rule = permissions.TABLE[method, path]
         url = re.sub(r"\{[a-z_0-9]+\}", "none", path)
         headers = api.bearer(NAMES[role]) if role is not None else {}

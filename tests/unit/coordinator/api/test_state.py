@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
 import trio
 
+from coordinator.domain import host_reports, offers
+from coordinator.domain.host_reports import Host
+from coordinator.store.database import Tx
+from protocol.ids import DEFAULT_SCOPE
+from protocol.messages import Finished
+from protocol.reports import DriftRecord
 from tests.fakes.api_site import APPROVED, Site
+from tests.fakes.fleet import chunks
 
 HOST = f"/agents/{APPROVED}"
 
@@ -33,6 +43,33 @@ async def test_a_plan_is_waited_for_until_its_run_is_over(api: Site) -> None:
             assert answers == []
             await api.ask("POST", f"/runs/{runs[0]['run_id']}/cancel")
     assert answers == [202]
+
+
+async def test_drift_of_a_host_with_nothing_applied_is_a_defined_error(api: Site) -> None:
+    """It is a conflict with a code of its own, not `in_sync`."""
+    look = DriftRecord("d1", APPROVED, "manual", 1.0, "in_sync")
+    data = msgspec.json.encode(look)
+    host = Host(APPROVED, DEFAULT_SCOPE)
+
+    def done(tx: Tx) -> None:
+        (offer,) = offers.take(tx, APPROVED).offers
+        for chunk in chunks(data, "drift"):
+            host_reports.chunk(tx, host, chunk)
+        name = hashlib.sha256(data).hexdigest()
+        body = Finished(offer.run_id, offer.fence, "succeeded", name)
+        host_reports.finished(tx, host, body)
+
+    async def report() -> None:
+        since = api.context.hub.version()
+        if not (await api.ask("GET", "/runs")).json()["runs"]:
+            await api.context.hub.wait(f"node:{APPROVED}", since=since)
+        await api.context.store.write(done)
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(report)
+            answer = await api.ask("POST", f"{HOST}/drift")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_snapshot")
 
 
 async def test_the_same_idempotency_key_starts_one_run(api: Site) -> None:

@@ -134,3 +134,19 @@ def test_a_deleted_key_lets_nobody_in() -> None:
     assert desk.refused(lambda tx: enrolment_keys.get(tx, made.id)).kind == "not_found"
     assert desk.refused(lambda tx: enrolment_keys.delete(tx, desk.ada, made.id))
     assert desk.do(lambda tx: enrolment_keys.find_by_text(tx, "junk")) is None
+
+
+def test_public_keys_that_nobody_used_are_bounded() -> None:
+    """A stranger cannot fill the store with keys; a used one makes room."""
+    desk = Desk.open()
+
+    def ask() -> api.EnrolmentKeyInfo:
+        return desk.do(lambda tx: enrolment_keys.create_public(tx, ISSUER, most=2))
+
+    made = ask()
+    ask()
+    full = desk.refused(lambda tx: enrolment_keys.create_public(tx, ISSUER, most=2))
+    assert full.kind == "unavailable"
+    secret = enrolment.decode(made.key or "").secret_bytes()
+    desk.do(lambda tx: enrolment_keys.use(tx, secret))
+    ask()

@@ -3,11 +3,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from coordinator.domain import journal_intake, why
+from coordinator.domain import agents, journal_intake, why
 from coordinator.store import events, journals
 from protocol import api, journal
 from protocol.messages import Audit, Finished
-from tests.fakes.fleet import FakeHost, Fleet
+from tests.fakes.fleet import OPERATOR, FakeHost, Fleet, chunks
 
 A = Audit("note", "a")
 B = Audit("note", "b")
@@ -68,6 +68,17 @@ def test_another_entry_under_a_stored_number_is_a_fork(fleet: Fleet, host: FakeH
     answer = fleet.store.read_now(lambda tx: why.why(tx, host.node_id))
     assert isinstance(answer, api.Why)
     assert "agent.journal_forked" in [line.code for line in answer.lines]
+
+
+def test_a_fork_inside_one_batch_is_a_fork(fleet: Fleet, host: FakeHost) -> None:
+    """Two stories under one number are refused also where neither is stored yet."""
+    first = host.say(A)
+    other = FakeHost(10).say(B)
+    intake = fleet.deliver(host, [*first, *first, *other])
+    assert intake.acked == 1
+    assert intake.fault is not None
+    assert intake.fault.code == "journal_forked"
+    assert fleet.deliver(host, first) == journal_intake.Intake(1)
 
 
 def test_an_entry_that_does_not_follow_is_a_fork(fleet: Fleet, host: FakeHost) -> None:
@@ -133,3 +144,72 @@ def test_the_stored_journal_is_the_hosts(fleet: Fleet, host: FakeHost) -> None:
     stored = fleet.store.read_now(lambda tx: journals.latest(tx, host.node_id, ("audit",), 9))
     assert [entry.seq for entry in stored] == [2, 1]
     assert all(journal.holds(entry, host.key.public) for entry in stored)
+
+
+def test_a_store_that_is_older_than_its_host_goes_on_where_the_host_does(
+    fleet: Fleet, host: FakeHost
+) -> None:
+    """Restored from a backup: what is gone on both sides is said, all that follows is taken."""
+    entries = host.say(A, B, A, B)
+    fleet.deliver(host, entries[:1])
+
+    def first_of_a_link(start: int) -> journal_intake.Intake:
+        return fleet.store.write_now(
+            lambda tx: journal_intake.take_in(
+                tx, host.host, host.key.public, entries[start:], resumes=True
+            )
+        )
+
+    assert first_of_a_link(2) == journal_intake.Intake(4)
+    assert "agent.journal_gap" in told(fleet, host)
+    # The lost one turns up after all: it is passed over, for nothing may be done out of order.
+    assert fleet.deliver(host, entries) == journal_intake.Intake(4)
+    assert fleet.deliver(host, host.say(A)) == journal_intake.Intake(5)
+
+
+def test_only_the_hosts_own_signature_opens_a_gap(fleet: Fleet, host: FakeHost) -> None:
+    """An entry that somebody made up leaves the stored journal as it is."""
+    entries = host.say(A, B, A)
+    forged = msgspec.structs.replace(entries[2], sig=bytes(64))
+    intake = fleet.store.write_now(
+        lambda tx: journal_intake.take_in(tx, host.host, host.key.public, [forged], resumes=True)
+    )
+    assert intake.acked == 0
+    assert intake.fault is not None
+    assert fleet.deliver(host, entries).acked == 3
+
+
+@pytest.mark.parametrize("what", ["entries", "bytes", "artifact"])
+def test_a_stranger_cannot_fill_the_disk(fleet: Fleet, what: str) -> None:
+    """Before its approval a host is heard a little; approved, it is heard in full."""
+    host = fleet.add(11, approve=False)
+    notes = host.say(*[A] * 200)
+    more = {
+        "entries": lambda: host.say(*[B] * 100),
+        "bytes": lambda: host.say(Audit("note", "x" * journal_intake.UNAPPROVED_BYTES)),
+        "artifact": lambda: host.say(*chunks(b"x", "plan")),
+    }[what]()
+
+    def take_in(entries: list[journal.Entry], *, approved: bool) -> journal_intake.Intake:
+        return fleet.store.write_now(
+            lambda tx: journal_intake.take_in(
+                tx, host.host, host.key.public, entries, approved=approved
+            )
+        )
+
+    assert take_in(notes, approved=False).fault is None
+    intake = take_in(more, approved=False)
+    assert intake.fault is not None
+    assert (intake.acked, intake.fault.code) == (200, "journal_unapproved")
+    assert take_in(more, approved=True).fault is None
+
+
+def test_a_host_that_was_deleted_may_begin_a_new_journal(fleet: Fleet) -> None:
+    """A forked journal is healed by forgetting the host and letting it in again."""
+    host = fleet.add(11)
+    fleet.deliver(host, host.say(A))
+    reject = api.StatusChangeRequest("rejected")
+    fleet.store.write_now(lambda tx: agents.decide(tx, OPERATOR, host.node_id, reject, None))
+    assert fleet.store.write_now(lambda tx: agents.delete(tx, OPERATOR, host.node_id)) is None
+    again = fleet.add(11)
+    assert fleet.deliver(again, again.say(B)) == journal_intake.Intake(1)

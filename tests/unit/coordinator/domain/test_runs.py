@@ -5,6 +5,7 @@ import pytest
 from coordinator.domain import run_decisions, runs
 from coordinator.domain.refusals import Refusal
 from coordinator.domain.run_plans import APPLY_SECONDS, READ_SECONDS
+from coordinator.store.database import Tx
 from protocol import api, decisions
 from protocol.messages import ArtifactChunk, Finished
 from protocol.reports import PlanResult, PlanSummary
@@ -20,6 +21,11 @@ def refused(fleet: Fleet, request: api.RunRequest) -> Refusal:
     outcome = fleet.store.write_now(lambda tx: runs.create_run(tx, OPERATOR, request))
     assert isinstance(outcome, Refusal)
     return outcome
+
+
+def sweep(tx: Tx) -> int:
+    """What the coordinator's pulse does."""
+    return runs.sweep(tx, runs.due(tx))
 
 
 def test_a_plan_run_ends_with_the_plans_of_its_hosts(fleet: Fleet) -> None:
@@ -188,8 +194,8 @@ def test_time_ends_what_nobody_began(fleet: Fleet) -> None:
     host = fleet.add(10)
     apply = fleet.start(api.RunRequest("state.apply", (host.node_id,), modules=("site",)))
     fleet.clock.now += READ_SECONDS + 1
-    assert fleet.store.write_now(runs.sweep) >= 1
-    fleet.store.write_now(runs.sweep)
+    assert fleet.store.write_now(sweep) >= 1
+    fleet.store.write_now(sweep)
     assert fleet.run(apply.plan_run_id or "").phase == "expired"
     assert fleet.run(apply.run_id).phase == "failed"
 
@@ -198,7 +204,7 @@ def test_time_ends_an_approval_that_never_came(fleet: Fleet) -> None:
     """An apply does not wait for ever."""
     apply = fleet.apply_of(fleet.planned(fleet.add(10)))
     fleet.clock.now += APPLY_SECONDS + 1
-    fleet.store.write_now(runs.sweep)
+    fleet.store.write_now(sweep)
     assert fleet.run(apply.run_id).phase == "expired"
 
 
@@ -213,3 +219,31 @@ def test_a_result_of_several_chunks_is_put_together(fleet: Fleet) -> None:
     for entry in entries:
         assert fleet.deliver(host, [entry]).fault is None
     assert fleet.apply_of(fleet.run(run.run_id)).phase == "waiting_approval"
+
+
+def test_runs_that_wait_on_a_host_are_bounded(fleet: Fleet) -> None:
+    """One more is refused with the host's name; what is over makes room again."""
+    one, two = fleet.add(10), fleet.add(11)
+    alone = api.RunRequest("state.drift", (one.node_id,))
+    waiting = [fleet.start(alone) for _ in range(runs.MAX_UNFINISHED_OF_NODE)]
+    full = refused(fleet, api.RunRequest("state.drift", (two.node_id, one.node_id)))
+    assert (full.kind, one.node_id in full.message) == ("conflict", True)
+    fleet.start(api.RunRequest("state.drift", (two.node_id,)))
+    fleet.store.write_now(lambda tx: runs.cancel(tx, OPERATOR, waiting[0].run_id))
+    fleet.start(alone)
+
+
+def test_a_run_names_a_bounded_number_of_modules(fleet: Fleet) -> None:
+    """A list without end is refused before a single name is looked up."""
+    names = tuple(f"m{number}" for number in range(runs.MAX_MODULES + 1))
+    request = api.RunRequest("state.plan", (fleet.add(10).node_id,), modules=names)
+    assert refused(fleet, request).kind == "bad_request"
+
+
+def test_nothing_is_due_where_nothing_waits(fleet: Fleet) -> None:
+    """The pulse leaves the writer alone unless time has made something due."""
+    host = fleet.add(10)
+    fleet.apply_of(fleet.planned(host))
+    assert fleet.store.read_now(runs.due) == ()
+    fleet.clock.now += APPLY_SECONDS + 1
+    assert len(fleet.store.read_now(runs.due)) == 1

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from coordinator.store import settings
 from coordinator.store.connecting import StoreUnusableError
@@ -29,20 +30,13 @@ async def test_commits_are_durable(tmp_path: Path) -> None:
 async def test_a_commit_that_fails_is_told_to_every_job_of_its_group(tmp_path: Path) -> None:
     """When the disk is full no job of the group is stored, each owner hears it, later ones work."""
     async with file_store(tmp_path) as store:
-        pages: int = await store.read(
-            lambda tx: tx.conn.execute(text("PRAGMA page_count")).scalar_one()
-        )
-
-        def limit(tx: Tx) -> None:
-            tx.conn.execute(text(f"PRAGMA max_page_count = {pages + 2}"))
-
-        await store.write(limit)
+        await _limit(store, pages=2)
         failed: list[str] = []
 
         async def fill(name: str) -> None:
             try:
                 await store.write(lambda tx: settings.put(tx, name, "x" * 50_000))
-            except OperationalError:
+            except StoreUnusableError:
                 failed.append(name)
 
         async with trio.open_nursery() as nursery:
@@ -52,6 +46,54 @@ async def test_a_commit_that_fails_is_told_to_every_job_of_its_group(tmp_path: P
         await store.write(lambda tx: settings.put(tx, "small", "y"))
         assert await store.read(lambda tx: settings.get(tx, "small")) == "y"
         assert await store.read(lambda tx: settings.get(tx, "n0")) is None
+
+
+async def test_a_job_that_ends_the_whole_transaction_takes_no_other_owner_in(
+    tmp_path: Path,
+) -> None:
+    """SQLite undoes all of a transaction when the disk is full: nobody is told of a success."""
+    async with file_store(tmp_path) as store:
+        await _limit(store, pages=8)
+        gate = threading.Event()
+        told: dict[str, str] = {}
+
+        def held(tx: Tx) -> None:
+            assert gate.wait(10)
+            settings.put(tx, "first", "y")
+
+        def job(name: str, size: int) -> Callable[[Tx], None]:
+            return lambda tx: settings.put(tx, name, "x" * size)
+
+        async def owner(name: str, work: Callable[[Tx], None]) -> None:
+            try:
+                await store.write(work)
+                told[name] = "stored"
+            except StoreUnusableError:
+                told[name] = "failed"
+
+        async with trio.open_nursery() as nursery:
+            # The first is a group of its own; the others wait for it, and are the next group.
+            nursery.start_soon(owner, "first", held)
+            await trio.testing.wait_all_tasks_blocked()
+            for name, size in (("before", 10), ("large", 500_000), ("after", 10)):
+                nursery.start_soon(owner, name, job(name, size))
+                await trio.testing.wait_all_tasks_blocked()
+            gate.set()
+        for name, outcome in told.items():
+            stored = await store.read(lambda tx, name=name: settings.get(tx, name))
+            assert (outcome, stored is not None) in {("stored", True), ("failed", False)}, name
+        assert told["large"] == "failed"
+        await store.write(job("later", 10))
+        assert await store.read(lambda tx: settings.get(tx, "later")) is not None
+
+
+async def _limit(store: Store, pages: int) -> None:
+    held: int = await store.read(lambda tx: tx.conn.execute(text("PRAGMA page_count")).scalar_one())
+
+    def limit(tx: Tx) -> None:
+        tx.conn.execute(text(f"PRAGMA max_page_count = {held + pages}"))
+
+    await store.write(limit)
 
 
 def test_memory_needs_inline_mode() -> None:

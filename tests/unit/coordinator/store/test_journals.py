@@ -16,8 +16,8 @@ def test_a_journal_grows_entry_by_entry() -> None:
     store, host = memory_store(), FakeHost(10)
     entries = host.say(Audit("a", "1"), *chunks(b"data", "plan"), Audit("a", "2"))
     assert store.read_now(lambda tx: journals.head(tx, "n")) == Head(0, journal.GENESIS)
-    for entry in entries:
-        store.write_now(lambda tx, e=entry: journals.append(tx, "n", e))
+    store.write_now(lambda tx: journals.append(tx, "n", entries[:1]))
+    store.write_now(lambda tx: journals.append(tx, "n", entries[1:]))
     last = Head(3, journal.hash_of(entries[2]))
     assert store.read_now(lambda tx: journals.head(tx, "n")) == last
     assert store.read_now(lambda tx: journals.hash_at(tx, "n", 2)) == journal.hash_of(entries[1])
@@ -28,4 +28,21 @@ def test_a_journal_grows_entry_by_entry() -> None:
         entries[0],
     )
     with pytest.raises(IntegrityError):
-        store.write_now(lambda tx: journals.append(tx, "n", entries[1]))
+        store.write_now(lambda tx: journals.append(tx, "n", entries[1:2]))
+
+
+def test_the_oldest_entries_give_way() -> None:
+    """A host keeps its newest entries within a number and within a size; its head stays."""
+    store, host = memory_store(), FakeHost(10)
+
+    def store_notes(keep: journals.Keep, *texts: str) -> int:
+        for entry in host.say(*(Audit("a", text) for text in texts)):
+            store.write_now(lambda tx, e=entry: journals.append(tx, "n", [e], keep=keep))
+        return store.read_now(lambda tx: journals.held(tx, "n"))[0]
+
+    assert store_notes(journals.Keep(entries=6, every=4), *["x"] * 12) == 6
+    assert store.read_now(lambda tx: journals.hash_at(tx, "n", 6)) is None
+    assert store_notes(journals.Keep(size=5_000, every=4), *["x" * 2_000] * 4) == 2
+    assert store.read_now(lambda tx: journals.head(tx, "n")).seq == 16
+    store.write_now(lambda tx: journals.forget(tx, "n"))
+    assert store.read_now(lambda tx: journals.head(tx, "n")) == Head(0, journal.GENESIS)

@@ -114,3 +114,10 @@ def test_listing_is_in_order_of_creation_and_by_label(store: Store) -> None:
         ("b", "prod"),
     ]
     assert len(do(store, lambda tx: records.listing(tx, "thing"))) == 3
+
+
+def test_records_without_a_name_are_found_by_themselves(store: Store) -> None:
+    """Without a look at the others, however many those are."""
+    do(store, make)
+    bare = do(store, lambda tx: make(tx, None))
+    assert do(store, lambda tx: records.listing(tx, "thing", "s", unnamed=True)) == (bare,)

@@ -45,6 +45,8 @@ def test_the_stored_state_is_the_replay_of_the_stored_events(store: Store) -> No
     events = [event for _, event in store.read_now(lambda tx: runs.events_of(tx, "r"))]
     assert replay(run.definition, events) == run.state
     assert [n for n, _ in store.read_now(lambda tx: runs.events_of(tx, "r", 3))] == [4, 5]
+    page = store.read_now(lambda tx: runs.events_of(tx, "r", 1, limit=2))
+    assert [n for n, _ in page] == [2, 3]
 
 
 def test_what_is_over_is_live_on_no_host(store: Store) -> None:
@@ -52,7 +54,10 @@ def test_what_is_over_is_live_on_no_host(store: Store) -> None:
     run = put(store, make(store, "r"), offered("a"), *done("a"), offered("b"))
     live = {n: store.read_now(lambda tx, m=n: runs.live_on(tx, m)) for n in "ab"}
     assert (live["a"], live["b"]) == ((), (run,))
-    assert store.read_now(runs.unfinished) == ("r",)
+    assert store.read_now(runs.unfinished) == (run,)
+    assert store.read_now(runs.count_unfinished) == 1
+    assert store.read_now(lambda tx: runs.busiest(tx, ("a", "b"))) == ("b", 1)
+    assert store.read_now(lambda tx: runs.phase_of(tx, "r")) == "running"
     put(store, run, StepFinished(30.0, "b", 1, "failed"))
     assert store.read_now(lambda tx: runs.live_on(tx, "b")) == ()
     assert store.read_now(runs.unfinished) == ()

@@ -40,3 +40,16 @@ def test_a_file_with_an_error_of_its_own_is_refused_too(
     found = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["modules"]) == (False, ["b"])
     assert [item["code"] for item in found["problems"]] == ["field-value"]
+
+
+def test_a_module_that_is_required_must_be_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "base", "/b")
+    (tmp_path / "web.ordo.yaml").write_text("requires: [bse]\n" + TEXT.format("web", "/w"))
+    assert run(["check", str(tmp_path)]) == 1
+    found = capsys.readouterr().out
+    assert "web.ordo.yaml:1:12" in found
+    assert "did you mean `base`?" in found
+    (tmp_path / "web.ordo.yaml").write_text("requires: [base]\n" + TEXT.format("web", "/w"))
+    assert run(["check", str(tmp_path)]) == 0

@@ -81,3 +81,41 @@ def test_the_second_plan_trusts_the_stat_cache(desk: Desk) -> None:
     assert desk.run("plan", "--detailed-exitcode")[0] == 0
     assert (desk.state / "stat-cache").stat().st_size > 64
     assert desk.run("plan", "--detailed-exitcode", "--verify-content")[0] == 0
+
+
+PARAMETERS = """\
+name: a.b
+supports: [{platform: linux}]
+parameters: {path: {type: string}, names: {type: list, default: [x]}}
+resources:
+  - for_each: ${{ params.names }}
+    resource: {file-unix: {path: "${{ params.path }}/${{ each.key }}"}}
+"""
+
+
+def test_a_parameter_gets_its_value_from_the_command_line(desk: Desk) -> None:
+    desk.write(PARAMETERS)
+    given = ("--param", f"a.b.path={desk.root}/a=b", "--param", "a.b.names=[y, z]")
+    code, text = desk.run("plan", *given)
+    assert code == 0
+    assert f"create file-unix {desk.root}/a=b/y" in text
+    assert f"create file-unix {desk.root}/a=b/z" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        ((), 1, "parameter `path` has no default"),
+        (("--param", "a.b.path=x", "--param", "a.b.names=x"), 1, "must be a list, not `x`"),
+        (("--param", "a.b.pth=/x"), 1, "did you mean `path`?"),
+        (("--param", "a.c.path=/x"), 2, "no module is called 'a.c'. Did you mean 'a.b'?"),
+        (("--param", "path=/x"), 2, "is not MODULE.NAME=VALUE"),
+        (("--param", "a.b.path"), 2, "is not MODULE.NAME=VALUE"),
+    ],
+)
+def test_a_parameter_that_is_wrong_or_lacks_is_refused(
+    desk: Desk, given: tuple[str, ...], code: int, says: str
+) -> None:
+    desk.write(PARAMETERS)
+    found, text = desk.run("plan", *given)
+    assert (found, says in text) == (code, True), text

@@ -19,6 +19,7 @@ def module(name: str, supports: str, resources: str) -> Module:
 
 MOTD = "  - resource: {file-unix: {path: /etc/motd}}\n"
 MOTD_DIRECTORY = "  - resource: {directory-unix: {path: /etc/motd}}\n"
+MOTD_LINK = "  - resource: {symlink-unix: {path: /etc/motd, target: to}}\n"
 MOTD_SCRIPT = "  - resource: {script: {program: sh, apply: x, manages: /etc/motd}}\n"
 SOMETIMES = (
     "  - variants:\n"
@@ -85,3 +86,10 @@ def test_the_search_over_hostile_modules_is_bounded_and_never_passes_one_over() 
     wide = ", ".join(f"{{tag.c: '{n}'}}" for n in range(4))
     many = [module(f"m{n}", wide, text.replace("/y", f"/y{n}")) for n in range(8)]
     assert find_conflicts(many)
+
+
+def test_a_link_and_a_file_are_one_path() -> None:
+    """Whichever of the two was applied last would have to undo the other."""
+    modules = [module("a", "{}", MOTD), module("b", "{}", MOTD_LINK)]
+    (problem,) = find_conflicts(modules)
+    assert problem.code == "conflict"

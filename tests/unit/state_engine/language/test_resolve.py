@@ -134,7 +134,7 @@ SAME = file("path: '/${{ tags.env }}'") + "  - resource: {directory-unix: {path:
         ("duplicate-identity", SAME),
         # what validation finds is found again on the node: it trusts no one to have validated
         ("unknown-kind", "  - resource: {nope: {}}\n"),
-        ("not-available", "  - resource: {package-apt: {name: x}}\n"),
+        ("not-available", "  - resource: {package-winget: {name: x}}\n"),
         ("unknown-template", file("path: /a, template: nope")),
         ("field-value", file("path: /a, template: t, content: x")),
         ("unknown-id", "  - depends_on: [nope]\n    resource: {file-unix: {path: /a}}\n"),
@@ -192,3 +192,53 @@ def test_without_secrets_every_secret_is_unknown() -> None:
     resolved = resolve([made], NODE, trusted=frozenset())
     assert [problem.code for problem in resolved.problems] == ["expression"]
     assert "secret `k` is not known on this node" in resolved.problems[0].message
+
+
+SKIPPED = """\
+  - id: maybe
+    else: skip
+    on_remove: keep
+    variants: [{when: {tag.env: test}, resource: {file-unix: {path: /maybe}}}]
+  - id: all
+    for_each: [x, y]
+    depends_on: [maybe]
+    resource: {file-unix: {path: '/${{ each.key }}'}}
+  - id: up
+    on_remove: keep
+    resource: {script: {program: sh, apply: x, rerun_on: [maybe, all, 'all[x]']}}
+"""
+
+
+def test_a_resource_that_is_not_wanted_here_is_dropped_with_the_references_to_it() -> None:
+    resolved = on_node(module(SKIPPED))
+    assert resolved.problems == ()
+    x, y, up = resolved.resources
+    assert (x.id, y.id, x.depends_on, y.depends_on) == ("all[x]", "all[y]", (), ())
+    assert up.triggers == (ResolvedTrigger("rerun", (x.key, y.key)),)
+    assert up.depends_on == (x.key, y.key)
+    assert (up.on_remove, x.on_remove) == ("keep", "undo")
+
+
+def test_where_it_is_wanted_the_references_to_it_hold() -> None:
+    resolved = on_node(module(SKIPPED.replace("tag.env: test", "tag.env: prod")))
+    maybe, x, _, up = resolved.resources
+    assert maybe.on_remove == "keep"
+    assert x.depends_on == (maybe.key,)
+    assert maybe.key in up.depends_on
+
+
+def test_deleting_on_removal_is_refused_again_on_the_node() -> None:
+    text = "  - {on_remove: delete, id: s, resource: {script: {program: sh, apply: x}}}\n"
+    assert refused(text) == ["on-remove"]
+
+
+def test_a_parameter_may_stand_in_code_that_runs_while_planning_and_a_tag_may_not() -> None:
+    """A signature covers the defaults of a module, and not the tags of a node."""
+    head = "name: m\nsupports: [{platform: linux}]\nparameters: {p: {type: string, default: x}}\n"
+    text = "resources:\n  - {id: s, resource: {script: {program: sh, apply: x, check: '%s'}}}\n"
+    fine, _ = load_module((head + text % "test ${{ params.p }}").encode())
+    bad, _ = load_module((head + text % "test ${{ params.p }} ${{ tags.env }}").encode())
+    assert fine is not None
+    assert bad is not None
+    assert on_node(fine).ok
+    assert [problem.code for problem in on_node(bad).problems] == ["unsigned-in-code"]

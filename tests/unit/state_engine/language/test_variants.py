@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from state_engine.language import variants
 from state_engine.language.problems import Findings
-from state_engine.language.variants import Alternative, alternatives, analyse, choose
+from state_engine.language.variants import Alternative, Skipped, alternatives, analyse, choose
 from state_engine.model import Clause, Module, NodeFacts, Resource, Variant
 
 DEBIAN = {"platform": "linux", "distro": "debian", "arch": "x86_64", "init_system": "systemd"}
@@ -17,10 +18,20 @@ def clause(**terms: str) -> Clause:
     return Clause(tuple((key.replace("tag_", "tag."), value) for key, value in terms.items()))
 
 
-def module(supports: list[Clause], whens: list[Clause]) -> Module:
+def module(
+    supports: list[Clause],
+    whens: list[Clause],
+    priorities: tuple[int, ...] = (),
+    *,
+    or_skip: bool = False,
+) -> Module:
     """Return a module with one resource that has these variants."""
-    made = tuple(Variant(when, "file-unix", {"path": "/a"}) for when in whens)
-    return Module("m", "0", tuple(supports), (), (Resource(variants=made),))
+    ranks = priorities or (0,) * len(whens)
+    made = tuple(
+        Variant(when, "file-unix", {"path": "/a"}, priority=rank)
+        for when, rank in zip(whens, ranks, strict=True)
+    )
+    return Module("m", "0", tuple(supports), (), (Resource(variants=made, or_skip=or_skip),))
 
 
 def codes(made: Module) -> list[str]:
@@ -108,6 +119,73 @@ def test_ties_and_gaps_are_found_without_a_node(
     supports: list[Clause], whens: list[Clause], expected: list[str]
 ) -> None:
     assert codes(module(supports, whens)) == expected
+
+
+@pytest.mark.parametrize(
+    ("whens", "priorities", "expected"),
+    [
+        # priority comes before specificity
+        ([clause(), clause(distro="debian")], (1, 0), 0),
+        ([clause(), clause(distro="debian")], (0, 0), 1),
+        ([clause(), clause(distro="debian")], (0, -1), 0),
+        # only among those that match
+        ([clause(), clause(distro="fedora")], (0, 9), 0),
+        # among equal priorities specificity decides
+        ([clause(), clause(platform="linux"), clause(distro="debian")], (5, 5, 0), 1),
+        ([clause(platform="linux"), clause(distro="debian")], (1, 1), "equally specific"),
+    ],
+)
+def test_the_highest_priority_wins_before_specificity(
+    whens: list[Clause], priorities: tuple[int, ...], expected: int | str
+) -> None:
+    choices = alternatives(module([LINUX], whens, priorities).resources[0], 0)
+    found = choose(choices, NodeFacts("id", "n", DEBIAN, {"env": "prod"}))
+    if isinstance(expected, int):
+        assert found == choices[expected]
+    else:
+        assert expected in str(found)
+
+
+def test_with_else_skip_a_node_without_a_match_takes_nothing() -> None:
+    choices = alternatives(module([LINUX], [clause(distro="fedora")]).resources[0], 0)
+    node = NodeFacts("id", "n", DEBIAN)
+    assert choose(choices, node, or_skip=True) == Skipped()
+    assert isinstance(choose(choices, node), str)
+    tie = alternatives(module([LINUX], [LINUX, clause(distro="debian")]).resources[0], 0)
+    assert isinstance(choose(tie, node, or_skip=True), str)
+
+
+@pytest.mark.parametrize(
+    ("whens", "priorities", "or_skip", "expected"),
+    [
+        ([clause(distro="debian")], (0,), True, []),
+        ([clause(distro="debian")], (0,), False, ["variant-gap"]),
+        # a gap is allowed, a tie is not
+        ([clause(tag_a="1"), clause(tag_b="1")], (0, 0), True, ["variant-tie"]),
+        ([clause(tag_a="1"), clause(tag_b="1")], (0, 1), True, []),
+        # of the variants that may meet only those of one priority tie
+        ([clause(), clause(tag_a="1"), clause(tag_b="1")], (0, 2, 1), False, []),
+        # one of a higher priority that always matches settles a tie, and hides both
+        (
+            [clause(), clause(tag_a="1"), clause(tag_b="1")],
+            (1, 0, 0),
+            False,
+            ["variant-unused", "variant-unused"],
+        ),
+        # a variant that another one always beats is never taken
+        ([clause(), LINUX], (0, 0), False, ["variant-unused"]),
+    ],
+)
+def test_priority_and_else_are_a_part_of_the_static_questions(
+    whens: list[Clause], priorities: tuple[int, ...], or_skip: bool, expected: list[str]
+) -> None:
+    assert codes(module([LINUX], whens, priorities, or_skip=or_skip)) == expected
+
+
+def test_what_items_make_of_one_resource_is_asked_once() -> None:
+    made = module([LINUX], [clause(distro="debian")])
+    copy = msgspec.structs.replace(made.resources[0], origin=0)
+    assert codes(msgspec.structs.replace(made, resources=(copy,) * 50)) == ["variant-gap"]
 
 
 def test_the_analysis_of_a_hostile_module_is_bounded() -> None:
