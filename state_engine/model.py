@@ -12,6 +12,10 @@ import msgspec
 from protocol.canonical import Json
 
 Severity = Literal["error", "warning"]
+ParameterType = Literal["string", "integer", "boolean", "list", "map"]
+# What becomes of a resource that is no longer desired: left and forgotten, deleted even if it was
+# there before us, or what its kind does by default.
+OnRemove = Literal["keep", "delete", "undo"]
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,18 +55,28 @@ class Clause(msgspec.Struct, frozen=True):
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """One alternative of a resource, taken when its clause is the most specific that matches."""
+    """One alternative of a resource; of those that match, priority decides, then specificity."""
 
     when: Clause
     kind: str
     spec: dict[str, Json]
     line: int = 0
+    priority: int = 0
+
+
+class Each(msgspec.Struct, frozen=True):
+    """The item of a `for_each` that a resource stands for."""
+
+    key: str
+    value: Json
 
 
 class Resource(msgspec.Struct, frozen=True):
     """A resource as a module declares it: exactly one of `kind` with `spec`, or `variants`.
 
-    `spec` is the mapping as written (templates and expressions not resolved yet).
+    `spec` is the mapping as written (templates and expressions not resolved yet). `for_each` is as
+    written too; where it was written out, `each` is the resource's item, `group` the id that all of
+    them share. `origin` is the index in the file, None where it is the index in the module.
     """
 
     id: str | None = None
@@ -72,6 +86,12 @@ class Resource(msgspec.Struct, frozen=True):
     spec: dict[str, Json] = {}
     variants: tuple[Variant, ...] = ()
     line: int = 0
+    or_skip: bool = False
+    on_remove: OnRemove = "undo"
+    for_each: Json = None
+    each: Each | None = None
+    group: str | None = None
+    origin: int | None = None
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -82,8 +102,21 @@ class Template(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+class Parameter(msgspec.Struct, frozen=True):
+    """A value that whoever uses a module may choose; without a default (None) he must."""
+
+    name: str
+    type: ParameterType
+    default: Json = None
+    enum: tuple[Json, ...] = ()
+    description: str | None = None
+
+
 class Module(msgspec.Struct, frozen=True):
     """A parsed module file; `sha256` is its version: the hash of the exact bytes.
+
+    `values` is None until parameters got values and every `for_each` was written out. `groups` then
+    holds the ids of resources that were written out, with their index in the file.
 
     `places` maps JSON pointers into the file to (line, column), for problems found after loading;
     it is empty for a module that was not read from text.
@@ -96,6 +129,10 @@ class Module(msgspec.Struct, frozen=True):
     resources: tuple[Resource, ...] = ()
     file: str = "<memory>"
     places: dict[str, tuple[int, int]] = {}
+    parameters: tuple[Parameter, ...] = ()
+    requires: tuple[str, ...] = ()
+    values: dict[str, Json] | None = None
+    groups: tuple[tuple[str, int], ...] = ()
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -133,6 +170,7 @@ class ResolvedResource(msgspec.Struct, frozen=True):
     triggers: tuple[ResolvedTrigger, ...] = ()
     sensitive: tuple[str, ...] = ()
     trusted: bool = False
+    on_remove: OnRemove = "undo"
 
     @property
     def key(self) -> ResourceKey:
