@@ -248,7 +248,9 @@ class Steps:
             name = self._append_artifact(tx, kind, data)
         if done.snapshot is not None:
             put(tx, "snapshot", msgspec.msgpack.encode(done.snapshot))
-        finished = Finished(step.run_id, fence, outcome, name, done.digest, message[:MAX_ERROR])
+        reason = "" if done.reason is None else done.reason.value
+        said = message[:MAX_ERROR]
+        finished = Finished(step.run_id, fence, outcome, name, done.digest, said, reason)
         self._journal.append(tx, finished)
         step_store.finish(tx, step.run_id)
 

@@ -39,6 +39,7 @@ class Done(msgspec.Struct, frozen=True):
     digest: str = ""
     message: str = ""
     snapshot: Snapshot | None = None
+    reason: Reason | None = None
 
 
 class Circumstances(msgspec.Struct, frozen=True):
@@ -111,7 +112,11 @@ class Engine:
             )
         except StoppedError:
             return Done("cancelled")
-        return Done("succeeded", result, result.digest)
+        unread = unsigned_modules(result)
+        if not unread:
+            return Done("succeeded", result, result.digest)
+        text = f"checks of {', '.join(unread)} were not run: no trusted signature"
+        return Done("succeeded", result, result.digest, text, reason=Reason.MODULE_UNSIGNED)
 
     def apply(
         self, offer: Offer, around: Circumstances, hooks: Hooks, resume: Resume
@@ -141,8 +146,8 @@ class Engine:
             removal_limit=offer.removal_limit,
         )
         result = outcome.result
-        name, message = apply_outcome(result)
-        return Done(name, result, result.plan_digest, message, outcome.snapshot)
+        name, message, reason = apply_outcome(result)
+        return Done(name, result, result.plan_digest, message, outcome.snapshot, reason)
 
     def drift(self, record: DriftRecord, around: Circumstances, hooks: Hooks) -> Done:
         """Look at everything and complete the record that was begun for it."""
@@ -179,21 +184,33 @@ def drift_record(
     )
 
 
-def apply_outcome(result: ApplyResult) -> tuple[StepOutcome, str]:
-    """Return the outcome of a step and one line about it, from the result of its apply."""
+def unsigned_modules(plan: PlanResult) -> tuple[str, ...]:
+    """Return the modules of a plan that hold checks which were not run for want of a signature."""
+    names = {
+        item.module
+        for item in plan.resources
+        if item.action == "unknown" and (item.message or "").startswith("unsigned:")
+    }
+    return tuple(sorted(names))
+
+
+def apply_outcome(result: ApplyResult) -> tuple[StepOutcome, str, Reason | None]:
+    """Return outcome, a line about it, and a reason if there is one, from an apply's result."""
     statuses = [item.status for item in result.resources]
     if "interrupted" in statuses:
-        return "interrupted", "an item was running when the agent ended; it is not run again"
+        return "interrupted", "an item was running when the agent ended; it is not run again", None
     if "stale" in statuses:
-        text = f"{statuses.count('stale')} items are not in the state that was approved"
-        return "failed", f"{Reason.PLAN_CHANGED}: {text}"
+        count = statuses.count("stale")
+        items = "1 item is" if count == 1 else f"{count} items are"
+        text = f"{items} not in the state that was approved"
+        return "failed", f"{Reason.PLAN_CHANGED}: {text}", Reason.PLAN_CHANGED
     match result.status:
         case "succeeded":
-            return "succeeded", ""
+            return "succeeded", "", None
         case "cancelled":
-            return "cancelled", ""
+            return "cancelled", "", None
         case "failed" | "running" | "interrupted":
-            return "failed", result.error or ""
+            return "failed", result.error or "", None
 
 
 def resolve(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...] | Refused:

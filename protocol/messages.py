@@ -235,7 +235,8 @@ class ArtifactChunk(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True):
     """`finished`: the step's outcome; `artifact` names its result document, sent before.
 
-    The document is JSON: a `PlanResult`, an `ApplyResult` or a `DriftRecord`.
+    The document is JSON: a `PlanResult`, an `ApplyResult` or a `DriftRecord`. `reason` is a
+    `Reason` value where not all was done: `plan_changed`, `module_unsigned`.
     """
 
     run_id: str
@@ -244,6 +245,7 @@ class Finished(msgspec.Struct, frozen=True):
     artifact: str | None = None
     digest: str = ""
     message: str = ""
+    reason: str = ""
 
 
 class Drift(msgspec.Struct, frozen=True):

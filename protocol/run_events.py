@@ -94,7 +94,7 @@ class StepRefused(msgspec.Struct, frozen=True, tag=True):
 
 
 class StepFinished(msgspec.Struct, frozen=True, tag=True):
-    """The host is done; `artifact` names the result document."""
+    """The host is done; `artifact` names the result document, `reason` why not all was done."""
 
     at: float
     node: str
@@ -103,6 +103,7 @@ class StepFinished(msgspec.Struct, frozen=True, tag=True):
     artifact: str | None = None
     digest: str = ""
     message: str = ""
+    reason: str | None = None
 
 
 class StepWithdrawn(msgspec.Struct, frozen=True, tag=True):

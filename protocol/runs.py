@@ -196,7 +196,7 @@ def _said(event: HostReport) -> tuple[StepChange, str, str | None]:
         case StepRefused():
             return "refuse", event.message, event.reason
         case StepFinished():
-            return _OUTCOMES[event.outcome], event.message, None
+            return _OUTCOMES[event.outcome], event.message, event.reason
 
 
 def _offered(definition: RunDefinition, state: RunState, event: Offered) -> RunState:

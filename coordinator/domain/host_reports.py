@@ -83,6 +83,7 @@ def finished(tx: Tx, host: Host, body: Finished) -> None:
         body.artifact,
         body.digest[:64],
         body.message[:MAX_COMMENT],
+        body.reason[:64] or None,
     )
     run = _report(tx, host, body.run_id, event)
     if run is None:
@@ -132,8 +133,9 @@ def drift(tx: Tx, host: Host, look: DriftRecord) -> None:
     was = before[0].status if before else "in_sync"
     tx.wake(f"node:{host.node_id}")
     if look.status == "drifted":
-        changed = [resource.address for resource in look.resources]
-        summary = f"{len(changed)} resources drifted: {', '.join(changed[:5])}"[:MAX_COMMENT]
+        changed = [resource.identity for resource in look.resources]
+        count = "1 resource" if len(changed) == 1 else f"{len(changed)} resources"
+        summary = f"{count} drifted: {', '.join(changed[:5])}"[:MAX_COMMENT]
         _emit(tx, host, "drift.detected", summary, "warning", drift_id=look.drift_id)
     elif look.status == "in_sync" and was == "drifted":
         _emit(tx, host, "drift.cleared", "as applied again", drift_id=look.drift_id)

@@ -15,7 +15,7 @@ from coordinator.store.database import Tx
 from coordinator.store.events import Event
 from protocol import api
 from protocol.errors import DecodeError
-from protocol.messages import RefusedStep, decode_body
+from protocol.messages import Finished, RefusedStep, decode_body
 from protocol.reasons import EXPLAIN, Explanation, Reason
 
 # Lines of each source: what a person reads on one screen, twice.
@@ -114,7 +114,7 @@ def _standing(tx: Tx, agent: api.Agent) -> list[_Line]:
 
 def _refusals(tx: Tx, node_id: str) -> list[_Line]:
     found: list[_Line] = []
-    for entry in journals.latest(tx, node_id, ("refused",), MAX_LINES):
+    for entry in journals.latest(tx, node_id, ("refused", "finished"), MAX_LINES):
         try:
             body = decode_body(entry)
         except DecodeError:
@@ -122,6 +122,10 @@ def _refusals(tx: Tx, node_id: str) -> list[_Line]:
         if isinstance(body, RefusedStep):
             known = _explain(body.reason, _UNKNOWN)
             line = _line(entry.at, body.reason, known, body.detail, "warning", body.run_id)
+            found.append(line)
+        elif isinstance(body, Finished) and body.reason:
+            known = _explain(body.reason, _UNKNOWN)
+            line = _line(entry.at, body.reason, known, body.message, "warning", body.run_id)
             found.append(line)
     return found
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from client.session import Session, Settings
 from devtools.local_fleet import ROOT, FleetError, LocalFleet, field, wait_for, wall_clock
 from devtools.up import Walk
+from protocol.api import UploadModuleRequest
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 NODE = "first"
@@ -160,6 +162,27 @@ def test_the_agent_is_killed_in_the_middle_of_a_script(fleet: LocalFleet, tmp_pa
     wait_for("the report", lambda: True if phase_of(fleet, run) == "failed" else None)
     assert "interrupted" in str(fleet.ask("runs", "show", run, codes=[0, 5]))
     assert notes.read_text(encoding="utf-8") == "started\n"
+
+
+@pytest.mark.hostile
+def test_a_plan_of_an_unsigned_module_runs_no_code_and_why_says_so(
+    fleet: LocalFleet, tmp_path: Path
+) -> None:
+    """Whoever can only write to the coordinator cannot make a host run a check by planning it."""
+    canary = tmp_path / "ran"
+    body = (
+        "name: unsigned\nsupports:\n  - platform: linux\nresources:\n  - resource:\n"
+        f"      script: {{program: sh, manages: x, check: 'touch {canary}', apply: 'true'}}\n"
+    )
+    session = Session(Settings(config_dir=str(fleet.directory / "operator")))
+    try:
+        session.api.upload_module(UploadModuleRequest("unsigned", body))
+    finally:
+        session.close()
+    shown = fleet.cli("state", "plan", NODE, "--module", "unsigned", codes=[0, 1, 5])
+    assert "unsigned" in shown
+    assert not canary.exists()
+    assert "module_unsigned" in fleet.cli("why", NODE)
 
 
 def test_a_malformed_module_is_refused_with_its_line(fleet: LocalFleet, tmp_path: Path) -> None:

@@ -12,7 +12,15 @@ from agent.work import Circumstances
 from protocol import dsse, roster
 from protocol.messages import ModuleVersion, Offer
 from protocol.reasons import Reason, Refused
-from protocol.reports import ApplyResult, OperationStatus, ResourceResult, ResultStatus
+from protocol.reports import (
+    ApplyResult,
+    OperationStatus,
+    PlanResult,
+    PlanSummary,
+    ResourceDiff,
+    ResourceResult,
+    ResultStatus,
+)
 from state_engine.model import NodeFacts, Snapshot
 from tests.fakes.operators import Operator, first_roster, module
 from tests.fakes.sites import site
@@ -85,6 +93,25 @@ def test_the_outcome_follows_from_the_result(
     """An interrupted item makes the step interrupted, a stale one names the changed plan."""
     results = tuple(ResourceResult("m", "file-unix", "/a", "update", item) for item in items)
     result = ApplyResult("op", "n", ("m",), status, 0.0, 1.0, results)
-    found, message = work.apply_outcome(result)
+    found, message, reason = work.apply_outcome(result)
     assert found == outcome
     assert message.startswith("plan_changed") is ("stale" in items)
+    assert reason is (Reason.PLAN_CHANGED if "stale" in items else None)
+
+
+def test_modules_whose_checks_were_not_run_are_named_once() -> None:
+    """Only items that are unknown for want of a signature count."""
+    items = tuple(
+        ResourceDiff(module, "script", f"s{number}", action, message=message)
+        for number, (module, action, message) in enumerate(
+            [
+                ("b", "unknown", "unsigned: its check was not run"),
+                ("b", "unknown", "unsigned: its check was not run"),
+                ("a", "unknown", "unsigned: its check was not run"),
+                ("c", "unknown", "another reason"),
+                ("d", "none", None),
+            ]
+        )
+    )
+    plan = PlanResult("n", ("a",), items, PlanSummary())
+    assert work.unsigned_modules(plan) == ("a", "b")
