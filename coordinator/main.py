@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import socket
@@ -219,8 +220,17 @@ def _show(key: SigningKey, tls: TlsFiles | None) -> None:
 
 
 def _fail(error: Exception) -> NoReturn:
-    click.echo(f"standfast-coordinator: {error}", err=True)
+    click.echo(f"standfast-coordinator: {_in_words(error)}", err=True)
     sys.exit(1)
+
+
+def _in_words(error: Exception) -> str:
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    text = error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        return "the API's port is taken; end what listens there or choose another with --api-port"
+    return f"{error.filename}: {text.lower()}" if error.filename else text
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import msgspec
 
 from coordinator.domain import run_plans, run_views
 from coordinator.domain.run_records import record
-from coordinator.store import artifacts, drifts, runs
+from coordinator.store import artifacts, drifts, presence, runs
 from coordinator.store.database import Tx
 from coordinator.store.events import NewEvent, Principal, Severity
 from coordinator.store.runs import StoredRun
@@ -131,6 +131,7 @@ def drift(tx: Tx, host: Host, look: DriftRecord) -> None:
     if not drifts.put(tx, host.scope, look):
         return
     was = before[0].status if before else "in_sync"
+    presence.set_drift(tx, host.node_id, look.status)
     tx.wake(f"node:{host.node_id}")
     if look.status == "drifted":
         changed = [resource.identity for resource in look.resources]

@@ -88,6 +88,13 @@ def seen(tx: Tx, node_id: str, *, drift: str | None, problems: tuple[str, ...]) 
     tx.conn.execute(_UPDATE, {"node": node_id, **said})
 
 
+def set_drift(tx: Tx, node_id: str, status: str) -> None:
+    """Keep what the newest drift record says, which the next heartbeat would say 15 s later."""
+    tx.conn.execute(
+        update(schema.presence).where(schema.presence.c.node_id == node_id).values(drift=status)
+    )
+
+
 def set_facts(tx: Tx, node_id: str, attributes: dict[str, str], details: dict[str, Detail]) -> None:
     """Replace a node's attribute map and details."""
     tx.conn.execute(

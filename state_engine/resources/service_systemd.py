@@ -257,10 +257,17 @@ def _no_reload(
 ) -> str | None:
     """Return why a reload that is due cannot be had."""
     fields = {change.field for change in changes}
-    if "reload" not in fields or found.can_reload or not found.known:
+    if "reload" not in fields:
         return None
-    if found.outdated or "exec_reload" in fields:
-        return None  # what systemd says is of the old unit
+    if service.exec_start is not None:
+        # A unit that is ours says so itself, else a drop-in that is there already may.
+        possible = found.can_reload and "exec_reload" not in fields
+        possible = possible or service.exec_reload is not None
+    else:
+        # What systemd holds is not the unit on disk, or there is none yet: the reload will tell.
+        possible = found.can_reload or found.outdated or found.masked or not found.known
+    if possible:
+        return None
     hint = "use `restart_on`" + (", or add `exec_reload`" if service.exec_start else "")
     return f"{_unit(service)} cannot be reloaded: it has no ExecReload=; {hint}"
 

@@ -235,8 +235,10 @@ def _check_values(spec: ServiceSystemdSpec) -> list[SpecProblem]:
         problems += text.check_bare("description", spec.description, "the description")
     for field, command in (("exec_start", spec.exec_start), ("exec_reload", spec.exec_reload)):
         problems += _check_command(field, command)
-    problems += check_account("user", spec.user)
-    problems += check_account("group", spec.group)
+    for field, account in (("user", spec.user), ("group", spec.group)):
+        found = check_account(field, account)
+        # Names of a directory service may hold backslashes, but none at the end of a line.
+        problems += found or text.check_bare(field, account or "", "the name")
     if spec.working_directory is not None:
         what = "the directory"
         if spec.working_directory != "/":

@@ -18,7 +18,7 @@ MAX_NAME = 255  # UNIT_NAME_MAX, with the suffix
 MAX_VALUE = 65_536  # far below the 1 MiB that systemd reads of a line
 Settings = dict[tuple[str, str], tuple[str, ...]]
 
-_NAME = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")
+_NAME = re.compile(r"[A-Za-z0-9:_@\\][A-Za-z0-9:_.@\\-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -31,7 +31,7 @@ def check_name(field: str, name: str, suffix: str) -> list[SpecProblem]:
         hint = f"write the name of a {suffix} unit without it"
         return [SpecProblem(field, message, hint)]
     if not _NAME.fullmatch(name) or len(name) + len(suffix) > MAX_NAME:
-        hint = "letters, digits and `:_.@-`, not beginning with `-`"
+        hint = "letters, digits and `:_.@-`, not beginning with `-` or `.`"
         return [SpecProblem(field, f"`{name}` is not a unit's name", hint)]
     if name.endswith("@") or name.startswith("@"):
         message = f"`{name}` is a template; only an instance of it can be managed"

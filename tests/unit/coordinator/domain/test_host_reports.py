@@ -3,7 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from coordinator.store import artifacts, events
+from coordinator.domain import why
+from coordinator.store import artifacts, events, presence
+from coordinator.store.database import Tx
 from protocol import api
 from protocol.messages import (
     Accepted,
@@ -104,6 +106,45 @@ def test_drift_is_told_when_it_comes_and_when_it_goes(fleet: Fleet, host: FakeHo
         fleet.deliver(host, host.say(Drift(msgspec.structs.replace(record, status=status))))
     kinds = [event.type for event in told(fleet, host) if event.type.startswith("drift")]
     assert kinds == ["drift.cleared", "drift.detected"]
+
+
+def test_a_hosts_drift_shows_at_once_and_not_with_the_next_heartbeat(
+    fleet: Fleet, host: FakeHost
+) -> None:
+    """The list of agents says what the newest record says."""
+
+    def connect(tx: Tx) -> None:
+        presence.connect(
+            tx,
+            host.node_id,
+            session="s",
+            peer="p",
+            hostname="h",
+            agent_version="0",
+            roster_version=1,
+        )
+
+    fleet.store.write_now(connect)
+    for status in ("drifted", "in_sync"):
+        record = DriftRecord(status, host.node_id, "event", 1.0, status)
+        fleet.deliver(host, host.say(Drift(record)))
+        seen = fleet.store.read_now(lambda tx: presence.get(tx, host.node_id))
+        assert seen is not None
+        assert seen.drift == status
+
+
+def test_a_plan_that_left_something_out_says_why(fleet: Fleet, host: FakeHost) -> None:
+    """The reason stands in the step and in `why`, though the plan succeeded."""
+    run = fleet.start(api.RunRequest("state.plan", (host.node_id,)))
+    fence = fleet.one_offer(host).fence
+    said = Finished(run.run_id, fence, "failed", message="checks of m", reason="module_unsigned")
+    fleet.deliver(host, host.say(said))
+    assert fleet.run(run.run_id).steps[0].reason == "module_unsigned"
+    shown = fleet.store.read_now(lambda tx: why.why(tx, host.node_id))
+    assert isinstance(shown, api.Why)
+    assert [line.code for line in shown.lines if line.run_id == run.run_id][:1] == [
+        "module_unsigned"
+    ]
 
 
 def test_a_drift_record_of_another_host_is_not_kept(fleet: Fleet, host: FakeHost) -> None:
