@@ -216,6 +216,13 @@ class _Talk:
                 self._on_welcome(message)
             case Rejected():
                 self.retry_after = message.retry_after
+                # A host that has no link can say what is wrong nowhere but here.
+                self._core.log.failure(
+                    "the coordinator does not take this host",
+                    code=message.code[:64],
+                    detail=message.message[:200],
+                    next=_next_step(message.code),
+                )
             case Close() | Facts() | Journal() | Heartbeat():
                 pass
 
@@ -282,3 +289,11 @@ def _hello(core: Core) -> HelloFacts:
         generation=core.ledger.desired().generation,
         journal_head=core.journal.head,
     )
+
+
+def _next_step(code: str) -> str:
+    if "key" in code:
+        return "standfast enrol-key create, then on this host: standfast-agent enrol --replace KEY"
+    if code == "pending_full":
+        return "standfast agents list --status pending, and approve or reject some"
+    return "it tries again by itself"

@@ -131,6 +131,13 @@ async def test_a_rejected_host_waits_as_long_as_it_is_told(tmp_path: Path) -> No
     core.database.close()
 
 
+def test_a_host_that_is_sent_away_says_what_helps() -> None:
+    """A spent key needs a new one, a full list needs an operator, all else needs patience."""
+    assert "enrol-key create" in link._next_step("key_spent")
+    assert "agents list" in link._next_step("pending_full")
+    assert "tries again" in link._next_step("busy")
+
+
 def test_jitter_is_between_nought_and_one() -> None:
     """A fleet comes back spread, not in waves."""
     assert all(0.0 <= link.random01() < 1.0 for _ in range(100))
