@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 import socket
@@ -228,8 +227,6 @@ def _in_words(error: Exception) -> str:
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)
     text = error.strerror or str(error)
-    if error.errno == errno.EADDRINUSE:
-        return "the API's port is taken; end what listens there or choose another with --api-port"
     return f"{error.filename}: {text.lower()}" if error.filename else text
 
 

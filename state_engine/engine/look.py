@@ -14,8 +14,8 @@ from state_engine.engine.digests import observed_digest
 from state_engine.engine.prepared import Prepared
 from state_engine.model import AppliedResource, ResourceKey
 from state_engine.ports import PortError, Ports
-from state_engine.resources.accounts import gid_of, uid_of
 from state_engine.resources.contract import Context, Difference, Observation
+from state_engine.resources.parts.accounts import gid_of, uid_of
 
 UNSIGNED = "unsigned: its check was not run, for no trusted operator signed this module version"
 MASK = "(sensitive)"

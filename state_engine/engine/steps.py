@@ -6,7 +6,6 @@ from typing import assert_never
 
 from protocol.reports import CapturedStream
 from state_engine.ports import PortError, Ports, ProgramCall
-from state_engine.resources.accounts import gid_of, uid_of
 from state_engine.resources.contract import (
     PLACEHOLDER,
     EditFile,
@@ -20,6 +19,7 @@ from state_engine.resources.contract import (
     Step,
     WriteFile,
 )
+from state_engine.resources.parts.accounts import gid_of, uid_of
 
 DEFAULT_FILE_MODE = 0o644
 DEFAULT_DIRECTORY_MODE = 0o755

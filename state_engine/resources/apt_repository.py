@@ -14,8 +14,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import FileType, Ports
-from state_engine.resources import text_diff
-from state_engine.resources.apt_tools import AptTools
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -29,7 +27,9 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.unix_paths import check_path
+from state_engine.resources.parts import text_diff
+from state_engine.resources.parts.apt_tools import AptTools
+from state_engine.resources.parts.unix_paths import check_path
 
 # Source lists and public keys are a few kilobytes.
 MAX_SHOWN = 65_536

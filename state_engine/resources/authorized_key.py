@@ -16,8 +16,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import PortError, Ports, Stat
-from state_engine.resources import account_files, ssh_keys
-from state_engine.resources.account_files import under
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -30,8 +28,10 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.ssh_keys import Entry, PublicKey
-from state_engine.resources.unix_paths import check_path, mode_text
+from state_engine.resources.parts import account_files, ssh_keys
+from state_engine.resources.parts.account_files import under
+from state_engine.resources.parts.ssh_keys import Entry, PublicKey
+from state_engine.resources.parts.unix_paths import check_path, mode_text
 
 MAX_FILE = 1_048_576
 DIRECTORY_MODE = 0o700

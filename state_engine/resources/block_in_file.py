@@ -9,11 +9,11 @@ from msgspec import Meta
 
 from protocol.canonical import Json
 from protocol.reports import Change
-from state_engine.resources import text_diff, text_lines
 from state_engine.resources.contract import Spec, SpecProblem
-from state_engine.resources.file_part import FilePart, Part, Verdict, needed, path_of
-from state_engine.resources.text_lines import Line, check_block, check_line
-from state_engine.resources.unix_paths import Ensure, check_path
+from state_engine.resources.parts import text_diff, text_lines
+from state_engine.resources.parts.file_part import FilePart, Part, Verdict, needed, path_of
+from state_engine.resources.parts.text_lines import Line, check_block, check_line
+from state_engine.resources.parts.unix_paths import Ensure, check_path
 
 MAX_BLOCK = 65_536
 MAX_MARKER = 100

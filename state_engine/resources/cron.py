@@ -13,8 +13,6 @@ from msgspec import Meta
 from protocol.reports import TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports
-from state_engine.resources import cron_lines, whole_file
-from state_engine.resources.account_files import check_name, under
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -25,8 +23,10 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.cron_lines import Job
-from state_engine.resources.whole_file import FoundFile, WholeFile
+from state_engine.resources.parts import cron_lines, whole_file
+from state_engine.resources.parts.account_files import check_name, under
+from state_engine.resources.parts.cron_lines import Job
+from state_engine.resources.parts.whole_file import FoundFile, WholeFile
 
 MODE = 0o644
 DIRECTORY = "/etc/cron.d"

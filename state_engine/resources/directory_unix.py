@@ -12,7 +12,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import FileType, Ports
-from state_engine.resources.accounts import group_as, user_as
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -26,7 +25,8 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.unix_paths import (
+from state_engine.resources.parts.accounts import group_as, user_as
+from state_engine.resources.parts.unix_paths import (
     Ensure,
     check_account,
     check_alone,

@@ -19,8 +19,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import MAX_CONTENT, FileType, Ports
-from state_engine.resources import text_diff
-from state_engine.resources.accounts import group_as, user_as
 from state_engine.resources.contract import (
     PLACEHOLDER,
     Context,
@@ -36,7 +34,9 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.unix_paths import (
+from state_engine.resources.parts import text_diff
+from state_engine.resources.parts.accounts import group_as, user_as
+from state_engine.resources.parts.unix_paths import (
     Ensure,
     check_account,
     check_alone,

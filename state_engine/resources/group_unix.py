@@ -12,8 +12,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports, ProgramCall
-from state_engine.resources import account_files
-from state_engine.resources.account_files import MAX_ID, under
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -24,6 +22,8 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
+from state_engine.resources.parts import account_files
+from state_engine.resources.parts.account_files import MAX_ID, under
 
 # The tools wait for the lock of the account files, which another tool may hold for a moment.
 TIMEOUT = 120.0

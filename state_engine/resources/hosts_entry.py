@@ -13,11 +13,11 @@ from msgspec import Meta
 
 from protocol.canonical import Json
 from protocol.reports import Change
-from state_engine.resources import text_lines
 from state_engine.resources.contract import Spec, SpecProblem
-from state_engine.resources.file_part import FilePart, Part, Verdict, path_of
-from state_engine.resources.text_lines import Line
-from state_engine.resources.unix_paths import Ensure, check_path
+from state_engine.resources.parts import text_lines
+from state_engine.resources.parts.file_part import FilePart, Part, Verdict, path_of
+from state_engine.resources.parts.text_lines import Line
+from state_engine.resources.parts.unix_paths import Ensure, check_path
 
 HOSTS = "/etc/hosts"
 # glibc stops at 4 KB lines in places; 32 names of at most 100 characters stay below.

@@ -12,7 +12,6 @@ from msgspec import Meta
 from protocol.reports import Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports, ProgramCall
-from state_engine.resources import kept_and_live as both
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -25,7 +24,8 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.kept_and_live import KeptAndLive
+from state_engine.resources.parts import kept_and_live as both
+from state_engine.resources.parts.kept_and_live import KeptAndLive
 
 LOADED, BUILT_IN = "loaded", "built in"
 # /proc/modules and modules.builtin have a line per module: a few hundred KB at most.

@@ -9,12 +9,12 @@ from msgspec import Meta
 
 from protocol.canonical import Json
 from protocol.reports import Change
-from state_engine.resources import text_lines
 from state_engine.resources.contract import Spec, SpecProblem
-from state_engine.resources.file_part import FilePart, Part, Verdict, needed, path_of
-from state_engine.resources.line_pattern import MAX_PATTERN, PatternError, compiled
-from state_engine.resources.text_lines import Line, check_line
-from state_engine.resources.unix_paths import Ensure, check_path
+from state_engine.resources.parts import text_lines
+from state_engine.resources.parts.file_part import FilePart, Part, Verdict, needed, path_of
+from state_engine.resources.parts.line_pattern import MAX_PATTERN, PatternError, compiled
+from state_engine.resources.parts.text_lines import Line, check_line
+from state_engine.resources.parts.unix_paths import Ensure, check_path
 
 _PATTERN = Meta(
     description=(

@@ -16,8 +16,6 @@ from protocol.canonical import Json
 from protocol.reports import Action, CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports, ProgramCall
-from state_engine.resources import debian_versions
-from state_engine.resources.apt_tools import AptTools, Policy, literal
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -28,7 +26,9 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.dpkg_status import DpkgStatus
+from state_engine.resources.parts import debian_versions
+from state_engine.resources.parts.apt_tools import AptTools, Policy, literal
+from state_engine.resources.parts.dpkg_status import DpkgStatus
 
 # apt reads a final `-` as "remove it"; no package has such a name.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{0,126}[a-z0-9+.](?::[a-z0-9][a-z0-9-]{0,30})?")

@@ -17,7 +17,6 @@ from protocol.canonical import Json
 from protocol.reports import Action, CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import PortError, Ports, ProgramCall, Stat
-from state_engine.resources import python_versions
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -28,8 +27,9 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.python_versions import normal_name
-from state_engine.resources.unix_paths import check_path
+from state_engine.resources.parts import python_versions
+from state_engine.resources.parts.python_versions import normal_name
+from state_engine.resources.parts.unix_paths import check_path
 
 # Building a large package from its source takes minutes.
 INSTALL_TIMEOUT = 1_800.0

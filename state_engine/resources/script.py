@@ -12,7 +12,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports, ProgramCall
-from state_engine.resources import text_diff
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -23,6 +22,7 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
+from state_engine.resources.parts import text_diff
 
 Program = Literal["sh", "bash", "pwsh", "powershell", "cmd"]
 DEFAULT_TIMEOUT = 600  # ten minutes

@@ -14,8 +14,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports
-from state_engine.resources import service_unit_file as unit_file
-from state_engine.resources import systemd_units as units
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -28,9 +26,11 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.service_unit_file import ServiceSystemdSpec
-from state_engine.resources.systemd_units import UnitLook, systemctl
-from state_engine.resources.unix_paths import mode_text
+from state_engine.resources.parts import service_unit_file as unit_file
+from state_engine.resources.parts import systemd_units as units
+from state_engine.resources.parts.service_unit_file import ServiceSystemdSpec
+from state_engine.resources.parts.systemd_units import UnitLook, systemctl
+from state_engine.resources.parts.unix_paths import mode_text
 
 # The one service that cannot wait for its own restart: the apply runs in it.
 _OURSELVES = "standfast-agent"

@@ -13,8 +13,6 @@ from protocol.canonical import Json
 from protocol.reports import TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports, ProgramCall
-from state_engine.resources import whole_file
-from state_engine.resources.account_files import under
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -27,7 +25,9 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.whole_file import FoundFile, WholeFile
+from state_engine.resources.parts import whole_file
+from state_engine.resources.parts.account_files import under
+from state_engine.resources.parts.whole_file import FoundFile, WholeFile
 
 MODE = 0o440
 VISUDO = "/usr/sbin/visudo"

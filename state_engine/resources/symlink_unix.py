@@ -15,7 +15,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import FileType, Ports
-from state_engine.resources.accounts import group_as, user_as
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -27,9 +26,15 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.file_part import needed, path_of
-from state_engine.resources.text_lines import check_line
-from state_engine.resources.unix_paths import MAX_PATH_BYTES, Ensure, check_account, check_path
+from state_engine.resources.parts.accounts import group_as, user_as
+from state_engine.resources.parts.file_part import needed, path_of
+from state_engine.resources.parts.text_lines import check_line
+from state_engine.resources.parts.unix_paths import (
+    MAX_PATH_BYTES,
+    Ensure,
+    check_account,
+    check_path,
+)
 
 
 class SymlinkUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,6 @@ from msgspec import Meta
 from protocol.reports import Action, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports
-from state_engine.resources import kept_and_live as both
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -24,7 +23,8 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.kept_and_live import KeptAndLive
+from state_engine.resources.parts import kept_and_live as both
+from state_engine.resources.parts.kept_and_live import KeptAndLive
 
 MAX_VALUE = 1024
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.:/@-]{0,199}")

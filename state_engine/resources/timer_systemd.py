@@ -13,8 +13,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports
-from state_engine.resources import systemd_text as text
-from state_engine.resources import systemd_units as units
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -27,8 +25,10 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.systemd_units import UnitLook, systemctl
-from state_engine.resources.unix_paths import mode_text
+from state_engine.resources.parts import systemd_text as text
+from state_engine.resources.parts import systemd_units as units
+from state_engine.resources.parts.systemd_units import UnitLook, systemctl
+from state_engine.resources.parts.unix_paths import mode_text
 
 TARGET = "timers.target"
 Seconds = Annotated[int, Meta(ge=0, le=31_622_400)]

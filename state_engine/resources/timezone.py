@@ -13,7 +13,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import FileType, Ports, ProgramCall
-from state_engine.resources import kept_and_live as both
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -27,7 +26,8 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.kept_and_live import Kept
+from state_engine.resources.parts import kept_and_live as both
+from state_engine.resources.parts.kept_and_live import Kept
 
 _ZONES = "usr/share/zoneinfo"
 _NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,3}")

@@ -12,8 +12,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import Ports, ProgramCall
-from state_engine.resources import account_files
-from state_engine.resources.account_files import MAX_ID, Group, User, under
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -25,7 +23,9 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.unix_paths import check_path
+from state_engine.resources.parts import account_files
+from state_engine.resources.parts.account_files import MAX_ID, Group, User, under
+from state_engine.resources.parts.unix_paths import check_path
 
 # The tools wait for the lock of the account files; a changed uid walks the whole home.
 TIMEOUT = 600.0

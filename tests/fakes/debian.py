@@ -10,7 +10,7 @@ import re
 
 from protocol.reports import CapturedStream
 from state_engine.ports import ProgramCall
-from state_engine.resources import debian_versions
+from state_engine.resources.parts import debian_versions
 from tests.fakes.ports import FakePorts, FakePrograms, Node
 
 STATUS = "/var/lib/dpkg/status"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from protocol.reports import CapturedStream
 from state_engine.ports import ProgramCall
-from state_engine.resources import systemd_text
+from state_engine.resources.parts import systemd_text
 from tests.fakes.ports import FakePorts, FakePrograms, Node
 
 ETC = "/etc/systemd/system"

@@ -10,11 +10,11 @@ from state_engine.engine.apply import apply_plan
 from state_engine.engine.plan import make_plan
 from state_engine.model import Snapshot
 from state_engine.ports import FileType
-from state_engine.resources import dpkg_status
 from state_engine.resources.apt_repository import AptRepository
-from state_engine.resources.apt_tools import literal, parse_policy
 from state_engine.resources.package_apt import PackageApt
 from state_engine.resources.package_pip import PackagePip
+from state_engine.resources.parts import dpkg_status
+from state_engine.resources.parts.apt_tools import literal, parse_policy
 from tests.fakes.debian import FakeDebian
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.resources import resource

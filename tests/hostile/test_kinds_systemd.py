@@ -8,7 +8,7 @@ from protocol.canonical import Json
 from state_engine.engine.apply import apply_plan
 from state_engine.engine.plan import make_plan
 from state_engine.model import Snapshot
-from state_engine.resources import systemd_text
+from state_engine.resources.parts import systemd_text
 from state_engine.resources.registry import KINDS
 from tests.fakes.ports import Node
 from tests.fakes.resources import resource

@@ -79,7 +79,7 @@ def test_the_order_of_hosts_changes_nothing(plans: Plans, random: object) -> Non
 def test_the_summary_counts_every_resource_once(plans: Plans) -> None:
     """The totals add up to what the hosts said."""
     sums = totals(plans)
-    counted = sums.add + sums.change + sums.remove + sums.unchanged + sums.unknown
+    counted = sums.add + sums.change + sums.remove + sums.run + sums.unchanged + sums.unknown
     assert counted == sum(map(len, plans.values()))
     assert sums.hosts == len(plans)
 

@@ -13,8 +13,8 @@ from state_engine.engine.drift import find_drift
 from state_engine.engine.plan import make_plan
 from state_engine.engine.progress import ApplyOutcome
 from state_engine.model import ResolvedResource, Snapshot
-from state_engine.resources import cron_lines, ssh_keys
-from state_engine.resources.cron_lines import Job
+from state_engine.resources.parts import cron_lines, ssh_keys
+from state_engine.resources.parts.cron_lines import Job
 from state_engine.resources.registry import KINDS
 from tests.fakes.keys import public_key
 from tests.fakes.ports import Node

@@ -13,8 +13,8 @@ from state_engine.engine.apply import apply_plan
 from state_engine.engine.drift import find_drift
 from state_engine.engine.plan import make_plan
 from state_engine.model import ResolvedResource, Snapshot
-from state_engine.resources import text_lines
-from state_engine.resources.line_pattern import compiled
+from state_engine.resources.parts import text_lines
+from state_engine.resources.parts.line_pattern import compiled
 from state_engine.resources.registry import KINDS
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.resources import resource

@@ -17,9 +17,9 @@ from state_engine.engine.drift import find_drift
 from state_engine.engine.plan import make_plan
 from state_engine.model import ResolvedResource, Snapshot
 from state_engine.ports import ProgramCall
-from state_engine.resources import debian_versions, dpkg_status, python_versions
 from state_engine.resources.contract import Context, RunScript
 from state_engine.resources.package_apt import PackageApt
+from state_engine.resources.parts import debian_versions, dpkg_status, python_versions
 from tests.fakes.debian import FakeDebian
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.resources import resource

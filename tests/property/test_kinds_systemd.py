@@ -16,9 +16,9 @@ from state_engine.engine.apply import apply_plan
 from state_engine.engine.drift import find_drift
 from state_engine.engine.plan import make_plan
 from state_engine.model import ResolvedResource, ResolvedTrigger, Snapshot
-from state_engine.resources import systemd_text
+from state_engine.resources.parts import systemd_text
+from state_engine.resources.parts.service_unit_file import ServiceSystemdSpec, render
 from state_engine.resources.service_systemd import ServiceSystemd
-from state_engine.resources.service_unit_file import ServiceSystemdSpec, render
 from tests.fakes.ports import Node
 from tests.fakes.resources import a_file, resource
 from tests.fakes.systemd import ETC, VENDOR, SystemdPorts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from protocol.canonical import Json
@@ -67,7 +69,7 @@ def test_a_key_is_named_by_its_user_and_its_bytes() -> None:
     assert str(KIND.identity({"path": "/f", "key": "bad"}, None)) == "/f bad"
     assert KIND.identity({}, "id") is None
     assert KIND.watches(wanted())[0] == FILE
-    assert KIND.watches(wanted(user="root"))[0] == "/root/.ssh/authorized_keys"
+    assert KIND.watches(wanted(user="root"))[0] == str(Path("/root") / ".ssh/authorized_keys")
     assert KIND.watches({"path": "/f", "key": ""}) == ("/f",)
     assert not KIND.runs_code(wanted())
 

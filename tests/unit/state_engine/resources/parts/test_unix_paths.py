@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state_engine.resources.unix_paths import (
+from state_engine.resources.parts.unix_paths import (
     check_account,
     check_alone,
     check_mode,

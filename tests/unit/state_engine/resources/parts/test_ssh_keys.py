@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state_engine.resources import ssh_keys
+from state_engine.resources.parts import ssh_keys
 from tests.fakes.keys import public_key
 
 KNOWN = public_key(5)

@@ -6,7 +6,7 @@ import pytest
 
 from protocol.reports import CapturedStream
 from state_engine.ports import PortError, ProgramCall
-from state_engine.resources import systemd_units as units
+from state_engine.resources.parts import systemd_units as units
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.systemd import ETC, VENDOR, SystemdPorts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from state_engine.resources.accounts import gid_of, group_as, uid_of, user_as
+from state_engine.resources.parts.accounts import gid_of, group_as, uid_of, user_as
 from tests.fakes.ports import FakeAccounts
 
 

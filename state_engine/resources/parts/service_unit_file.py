@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from protocol.reports import Change
-from state_engine.resources import systemd_text as text
-from state_engine.resources import systemd_units as units
 from state_engine.resources.contract import SpecProblem
-from state_engine.resources.unix_paths import check_account, check_path
+from state_engine.resources.parts import systemd_text as text
+from state_engine.resources.parts import systemd_units as units
+from state_engine.resources.parts.unix_paths import check_account, check_path
 
 _RESTART = {"always": "always", "on_failure": "on-failure", "never": "no"}
 # A running service that differs in one of these is not the one that is described: start it anew.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state_engine.resources.text_lines import (
+from state_engine.resources.parts.text_lines import (
     Line,
     check_block,
     check_line,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from state_engine.ports import PortError
-from state_engine.resources.dpkg_status import DpkgStatus, Package, make_index, parse
+from state_engine.resources.parts.dpkg_status import DpkgStatus, Package, make_index, parse
 from tests.fakes.ports import FakeFiles, FakePorts, Node
 
 DATABASE = DpkgStatus()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state_engine.resources.line_pattern import (
+from state_engine.resources.parts.line_pattern import (
     MAX_MEMORY,
     MAX_NESTING,
     MAX_PATTERN,

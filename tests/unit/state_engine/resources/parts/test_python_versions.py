@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state_engine.resources.python_versions import (
+from state_engine.resources.parts.python_versions import (
     MAX_VERSION,
     canonical,
     is_what_was_asked,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from state_engine.ports import PortError
-from state_engine.resources import account_files
+from state_engine.resources.parts import account_files
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.shadow import ShadowPorts
 

@@ -10,8 +10,8 @@ from protocol.canonical import Json
 from protocol.reports import Change
 from state_engine.model import AppliedResource
 from state_engine.resources.contract import Context, EditFile
-from state_engine.resources.file_part import HIDDEN, MAX_FILE, MAX_SHOWN
 from state_engine.resources.line_in_file import LineInFile
+from state_engine.resources.parts.file_part import HIDDEN, MAX_FILE, MAX_SHOWN
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.resources import resource
 

@@ -10,7 +10,7 @@ import re
 import msgspec
 
 from state_engine.ports import PortError, Ports, ProgramCall
-from state_engine.resources.debian_versions import is_version
+from state_engine.resources.parts.debian_versions import is_version
 
 # A kernel and its headers over a slow mirror take minutes; an hour means that something hangs.
 INSTALL_TIMEOUT = 3_600.0

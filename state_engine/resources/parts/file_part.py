@@ -16,7 +16,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import FileType, Ports
-from state_engine.resources import text_lines
 from state_engine.resources.contract import (
     Context,
     Difference,
@@ -28,7 +27,8 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.unix_paths import Ensure
+from state_engine.resources.parts import text_lines
+from state_engine.resources.parts.unix_paths import Ensure
 
 # The largest file of which a part is managed: it is read and taken apart at every look.
 MAX_FILE = 1_048_576

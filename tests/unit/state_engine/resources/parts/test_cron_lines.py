@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from state_engine.resources import cron_lines
-from state_engine.resources.cron_lines import Job
+from state_engine.resources.parts import cron_lines
+from state_engine.resources.parts.cron_lines import Job
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from protocol.canonical import Json
-from state_engine.resources import service_unit_file as unit_file
-from state_engine.resources.service_unit_file import ServiceSystemdSpec
+from state_engine.resources.parts import service_unit_file as unit_file
+from state_engine.resources.parts.service_unit_file import ServiceSystemdSpec
 
 FULL: dict[str, Json] = {
     "name": "web",

@@ -6,7 +6,7 @@ import pytest
 
 from protocol.reports import CapturedStream
 from state_engine.ports import PortError
-from state_engine.resources.apt_tools import AptTools, Policy, parse_policy
+from state_engine.resources.parts.apt_tools import AptTools, Policy, parse_policy
 from tests.fakes.ports import FakePorts
 
 OUTPUT = """\

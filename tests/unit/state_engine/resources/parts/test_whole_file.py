@@ -6,7 +6,6 @@ import pytest
 
 from state_engine.model import AppliedResource
 from state_engine.ports import FileType, PortError
-from state_engine.resources import whole_file
 from state_engine.resources.contract import (
     Difference,
     RemoveFile,
@@ -14,7 +13,8 @@ from state_engine.resources.contract import (
     SetAttributes,
     WriteFile,
 )
-from state_engine.resources.whole_file import WholeFile
+from state_engine.resources.parts import whole_file
+from state_engine.resources.parts.whole_file import WholeFile
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.resources import a_file
 

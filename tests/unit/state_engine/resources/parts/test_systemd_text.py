@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state_engine.resources import systemd_text as text
+from state_engine.resources.parts import systemd_text as text
 
 
 @pytest.mark.parametrize("name", ["web", "ssh", "getty@tty1", "a.b", r"dev-disk\x2d1", "A_b:c-d"])

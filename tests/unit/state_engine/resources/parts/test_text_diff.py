@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from state_engine.resources import text_diff
+from state_engine.resources.parts import text_diff
 
 
 def test_a_diff_shows_what_goes_and_what_comes() -> None:

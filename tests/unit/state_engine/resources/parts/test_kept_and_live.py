@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from state_engine.model import AppliedResource
-from state_engine.resources import kept_and_live as both
 from state_engine.resources.contract import RemoveFile, RestoreFile
+from state_engine.resources.parts import kept_and_live as both
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.resources import resource
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from state_engine.resources.debian_versions import (
+from state_engine.resources.parts.debian_versions import (
     MAX_VERSION,
     Term,
     compare,

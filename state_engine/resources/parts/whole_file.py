@@ -15,7 +15,6 @@ from protocol.canonical import Json
 from protocol.reports import CapturedStream, Change
 from state_engine.model import AppliedResource
 from state_engine.ports import MAX_CONTENT, FileType, PortError, Ports
-from state_engine.resources import text_diff
 from state_engine.resources.contract import (
     Difference,
     Glance,
@@ -26,7 +25,8 @@ from state_engine.resources.contract import (
     Undo,
     WriteFile,
 )
-from state_engine.resources.unix_paths import mode_text
+from state_engine.resources.parts import text_diff
+from state_engine.resources.parts.unix_paths import mode_text
 
 # Text longer than this is not shown.
 MAX_SHOWN = 65_536

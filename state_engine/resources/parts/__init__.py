@@ -1,0 +1,1 @@
+"""What several kinds are made of: file formats, version rules, parts of files. No kind is here."""
