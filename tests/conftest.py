@@ -10,8 +10,14 @@ from hypothesis import HealthCheck, settings
 
 # No deadline and no health check on speed: a slow machine is not a failed promise. The blob that
 # is printed with a failure repeats it with @reproduce_failure, also from a run elsewhere.
+# Where a change is judged, the examples are the same in every run, so that the verdict is about the
+# change; everywhere else each run looks for new ones.
 settings.register_profile(
-    "standfast", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "standfast",
+    deadline=None,
+    print_blob=True,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("standfast")
 
