@@ -123,7 +123,8 @@ def _refusals(tx: Tx, node_id: str) -> list[_Line]:
             known = _explain(body.reason, _UNKNOWN)
             line = _line(entry.at, body.reason, known, body.detail, "warning", body.run_id)
             found.append(line)
-        elif isinstance(body, Finished) and body.reason:
+        elif isinstance(body, Finished) and body.reason and body.outcome == "succeeded":
+            # Any other outcome has an event of its own, which carries the reason.
             known = _explain(body.reason, _UNKNOWN)
             line = _line(entry.at, body.reason, known, body.message, "warning", body.run_id)
             found.append(line)

@@ -110,6 +110,7 @@ def test_modules_whose_checks_were_not_run_are_named_once() -> None:
                 ("a", "unknown", "unsigned: its check was not run"),
                 ("c", "unknown", "another reason"),
                 ("d", "none", None),
+                ("e", "run", "unsigned: words of another kind"),
             ]
         )
     )

@@ -15,6 +15,7 @@ from protocol.messages import (
     Finished,
     RefusedStep,
     Started,
+    StepOutcome,
 )
 from protocol.reports import ApplyResult, DriftRecord, MachineState
 from protocol.runs import LEASE_SECONDS
@@ -133,18 +134,20 @@ def test_a_hosts_drift_shows_at_once_and_not_with_the_next_heartbeat(
         assert seen.drift == status
 
 
-def test_a_plan_that_left_something_out_says_why(fleet: Fleet, host: FakeHost) -> None:
-    """The reason stands in the step and in `why`, though the plan succeeded."""
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+def test_a_step_that_left_something_out_says_why_once(
+    fleet: Fleet, host: FakeHost, outcome: StepOutcome
+) -> None:
+    """The reason stands in the step and in one line of `why`, though the plan succeeded."""
     run = fleet.start(api.RunRequest("state.plan", (host.node_id,)))
     fence = fleet.one_offer(host).fence
-    said = Finished(run.run_id, fence, "failed", message="checks of m", reason="module_unsigned")
+    said = Finished(run.run_id, fence, outcome, message="checks of m", reason="module_unsigned")
     fleet.deliver(host, host.say(said))
     assert fleet.run(run.run_id).steps[0].reason == "module_unsigned"
     shown = fleet.store.read_now(lambda tx: why.why(tx, host.node_id))
     assert isinstance(shown, api.Why)
-    assert [line.code for line in shown.lines if line.run_id == run.run_id][:1] == [
-        "module_unsigned"
-    ]
+    codes = [line.code for line in shown.lines if line.run_id == run.run_id]
+    assert codes == ["module_unsigned"]
 
 
 def test_a_drift_record_of_another_host_is_not_kept(fleet: Fleet, host: FakeHost) -> None:
