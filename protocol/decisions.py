@@ -33,7 +33,10 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operator signs. Times are whole seconds since the epoch.
 
     `nodes` are explicit node ids, never a selector: a hostile coordinator can re-tag hosts.
-    `uses` is how often each named host may act on it. `epoch` is not below the roster's.
+    More of them than one decision lists stand in a Merkle tree (`nodes_root`, `nodes_count`, and
+    `nodes` empty), of which a host needs its own branch only. `uses` is how often each named host
+    may act on it. `epoch` is not below the roster's. `roster_version` is the roster that the signer
+    held: a host that holds an older one was kept from news, and waits for it; 0 says nothing.
     """
 
     v: Literal[1]
@@ -49,6 +52,9 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uses: int
     requested_by: str
     comment: str = ""
+    roster_version: int = 0
+    nodes_root: str = ""
+    nodes_count: int = 0
 
 
 class PlanProof(msgspec.Struct, frozen=True):

@@ -16,6 +16,10 @@ DECISION = "application/vnd.standfast.decision.v1+json"
 ROSTER = "application/vnd.standfast.roster.v1+json"
 MODULE = "application/vnd.standfast.module.v1+yaml"
 ROTATION = "application/vnd.standfast.key-rotation.v1+json"
+NODE = "application/vnd.standfast.node.v1+json"
+REVOCATION = "application/vnd.standfast.revocation.v1+json"
+SEALED = "application/vnd.standfast.secret.v1+json"
+AUDIT_HEAD = "application/vnd.standfast.audit-head.v1+json"
 
 
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from protocol import canonical, dsse, ids, keys, reports
 from protocol.canonical import Json
 from protocol.errors import MALFORMED, DecodeError, InvalidName
 from protocol.limits import MAX_OPERATORS, MAX_ROSTER_CHAIN
+from protocol.policy import Capability
 from protocol.reasons import Reason, Refused
 
 Role = Literal["admin", "operator", "viewer", "automation"]
@@ -20,20 +21,60 @@ Role = Literal["admin", "operator", "viewer", "automation"]
 DECIDING_ROLES: frozenset[str] = frozenset({"admin", "operator"})
 
 
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operator may decide, narrower than the role allows.
+
+    `capabilities` and `scopes` are lists of what is allowed; empty means every one. A scope may end
+    in `/*` at any level. `selector` asks the host's signed tags (`protocol.node_statement`), never
+    those that the coordinator sets; "" asks nothing.
+    """
+
+    capabilities: tuple[Capability, ...] = ()
+    scopes: tuple[str, ...] = ()
+    selector: str = ""
+
+
+class ApprovalRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many operators must sign in one posture (`dev`, `staging`, `prod`, or `*` for any).
+
+    With `requester_excluded` the requester has to sign too, to prove who asked, and is not counted
+    among the `quorum`. `capabilities` empty means every one.
+    """
+
+    quorum: int = 1
+    requester_excluded: bool = False
+    capabilities: tuple[Capability, ...] = ()
+
+
+class RecoveryKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key kept offline that may sign the next roster when the admins are lost; Ed25519 in hex."""
+
+    name: str
+    public_key: str
+
+
 class RosterOperator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One operator: `public_key` is Ed25519 in hex, `operator_id` follows from it."""
+    """One operator: `public_key` is Ed25519 in hex, `operator_id` follows from it.
+
+    `sealing_key` is X25519 in hex, "" if secrets are not sealed to this operator. `grants` empty
+    means all that the role allows; with grants, one of them has to allow the work.
+    """
 
     operator_id: str
     username: str
     public_key: str
     role: Role
+    sealing_key: str = ""
+    grants: tuple[Grant, ...] = ()
 
 
 class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One version of the roster.
 
     `previous` is the digest of the version before ("" for the first). `threshold` admins must sign
-    the next version. `epochs` maps a scope to the lowest epoch that its decisions may carry.
+    the next version, or, when they are lost, `recovery_threshold` of the `recovery` keys (0: none).
+    `epochs` maps a scope to the lowest epoch that its decisions may carry, `postures` a scope (or a
+    pattern ending in `/*`) to its posture, `approvals` a posture to what approval takes there.
     `issued_at` is the signer's clock in whole seconds.
     """
 
@@ -44,6 +85,10 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     previous: str
     issued_at: int
     epochs: dict[str, int] = {}
+    recovery: tuple[RecoveryKey, ...] = ()
+    recovery_threshold: int = 0
+    postures: dict[str, str] = {}
+    approvals: dict[str, ApprovalRule] = {}
 
     def keys(self, roles: frozenset[str]) -> dict[str, bytes]:
         """Return id and public key of the operators that hold one of the roles."""

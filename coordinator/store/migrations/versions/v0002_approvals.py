@@ -1,0 +1,10 @@
+"""Tables for approvals."""
+
+from __future__ import annotations
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
