@@ -1,6 +1,7 @@
 """How fast a look at many converged files is, beside plain loops over the same files.
 
-Run as `python -m benchmarks.engine`; prints one JSON object.
+Run as `python -m benchmarks.engine`; prints one JSON object. With `--peers` the same work also goes
+through other tools (`benchmarks.engine_peers`), which are installed for it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import json
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.machine import machine
+from benchmarks.rows import row
 from state_engine.engine.apply import apply_plan
 from state_engine.engine.drift import find_drift
 from state_engine.engine.plan import make_plan
@@ -32,6 +35,10 @@ def main() -> None:
     for count in (1_000, 10_000):
         with tempfile.TemporaryDirectory(prefix="standfast-bench-") as name:
             rows += measure(Path(name).resolve(), count)
+    if "--peers" in sys.argv[1:]:
+        from benchmarks import engine_peers
+
+        rows += engine_peers.main()
     print(json.dumps({"bench": "engine", "machine": machine(), "rows": rows}))
 
 
@@ -71,18 +78,6 @@ def measure(root: Path, count: int) -> list[dict[str, object]]:
         row(f"drift, {count} files, warm", drift, looking, lstat),
         row(f"apply, {count} files, nothing to do", noop, looking, lstat),
     ]
-
-
-def row(
-    name: str, value: float, base: float | None = None, base_name: str | None = None
-) -> dict[str, object]:
-    return {
-        "name": name,
-        "value": round(value * 1000, 3),
-        "unit": "ms",
-        "ratio": None if base is None else round(value / base, 2),
-        "ratio_to": base_name,
-    }
 
 
 def make_resources(root: Path, count: int) -> list[ResolvedResource]:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.machine import machine
+from benchmarks.rows import row
 from state_engine.engine.plan import make_plan
 from state_engine.host.linux import LinuxPorts
 from state_engine.model import ResolvedResource, Snapshot
@@ -53,16 +54,6 @@ def measure(state: Path) -> list[dict[str, object]]:
         row(f"plan, {len(names)} packages, status file not read yet", cold, asking_once, once),
         row(f"plan, {len(names)} packages, warm", warm, asking, each),
     ]
-
-
-def row(name: str, value: float, base: float, base_name: str) -> dict[str, object]:
-    return {
-        "name": name,
-        "value": round(value * 1000, 3),
-        "unit": "ms",
-        "ratio": round(value / base, 3),
-        "ratio_to": base_name,
-    }
 
 
 def installed() -> list[str]:

@@ -74,13 +74,13 @@ def merge(results: Mapping[str, Result]) -> Result:
     return Result(bench="all", machine=machines[0] if machines else {}, rows=rows)
 
 
-def run_bench(name: str) -> Result:
-    """Runs one benchmark; its standard error is passed on as it comes.
+def run_bench(name: str, flags: Sequence[str] = ()) -> Result:
+    """Runs one benchmark with its own flags; its standard error is passed on as it comes.
 
     Raises:
         BenchError: it failed, or printed something else than its object.
     """
-    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    command = [sys.executable, "-m", f"benchmarks.{name}", *flags]
     done = subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False
     )
@@ -92,13 +92,15 @@ def run_bench(name: str) -> Result:
 def run_benches(arguments: Sequence[str]) -> int:
     """Runs the named benchmark or all; returns 0, 1 if one failed, 2 for a wrong command line."""
     names = bench_names()
-    if len(arguments) > 1 or (arguments and arguments[0] not in names):
+    flags = [word for word in arguments if word.startswith("--")]
+    wanted = [word for word in arguments if word not in flags]
+    if len(wanted) > 1 or (flags and not wanted) or not set(wanted) <= set(names):
         listed = ", ".join(names) or "none yet"
-        sys.stderr.write(f"usage: ./dev bench [NAME]; the benchmarks are: {listed}\n")
+        sys.stderr.write(f"usage: ./dev bench [NAME [--peers]]; the benchmarks are: {listed}\n")
         return 2
     try:
-        if arguments:
-            result = run_bench(arguments[0])
+        if wanted:
+            result = run_bench(wanted[0], flags)
         else:
             result = merge({name: run_bench(name) for name in names})
     except BenchError as error:

@@ -14,6 +14,8 @@ from pathlib import Path
 import click
 import msgspec
 
+from devtools import kind_pages
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
 NOTE = "<!-- Written by `./dev docs --write` from the code; edit the code. -->\n"
@@ -40,9 +42,8 @@ def pages() -> dict[str, str]:
         "api.md": api_page(),
         "cli.md": cli_page(),
         "config.md": config_page(),
-        "kinds.md": kinds_page(),
         "reasons.md": reasons_page(),
-    }
+    } | kind_pages.pages(NOTE)
 
 
 def write() -> None:
@@ -50,6 +51,7 @@ def write() -> None:
     PAGES.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         path = PAGES / name
+        path.parent.mkdir(exist_ok=True)
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
             print(f"wrote {path.relative_to(ROOT)}")
@@ -150,7 +152,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
         yield ""
 
 
-# --- configuration, kinds, reasons ----------------------------------------------------------------
+# --- configuration, reasons ----------------------------------------------------------------
 
 
 def config_page() -> str:
@@ -197,28 +199,6 @@ def _default(field: msgspec.inspect.Field) -> str:
     if field.default is msgspec.NODEFAULT:
         return " Default: empty."
     return f" Default: `{json.dumps(field.default, default=str)}`."
-
-
-def kinds_page() -> str:
-    """Return the page of resource kinds."""
-    from state_engine.resources.registry import KINDS
-
-    lines = [
-        NOTE,
-        "# Resource kinds\n",
-        "Every kind takes `id`, `name`, `depends_on` beside it; see [modules](modules.md).\n",
-    ]
-    for name, kind in sorted(KINDS.items()):
-        text = (kind.spec_type.__doc__ or "").strip()
-        lines += [f"## {name}\n", f"{text}\n", "| Field | Meaning |\n|---|---|"]
-        info = msgspec.inspect.type_info(kind.spec_type)
-        assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101  # as above
-        for field in info.fields:
-            _, note = _plain(field.type)
-            required = " **required**" if field.required else ""
-            lines.append(f"| `{field.encode_name}`{required} | {note} |")
-        lines.append("")
-    return "\n".join(lines)
 
 
 def reasons_page() -> str:

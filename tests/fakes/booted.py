@@ -25,9 +25,9 @@ from protocol.canonical import Json
 MODULES = "/etc/standfast-modules"
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "mount", "umount")
-PACKAGES = "systemd,systemd-sysv,dbus"
+PACKAGES = "systemd,systemd-sysv,dbus,sudo,iproute2,nftables,locales,git,e2fsprogs"
 # Raise it when the packages change: an old cache is not used any more.
-VERSION = 1
+VERSION = 2
 BOOT_DEADLINE = 30.0
 # RTMIN+4 asks systemd to power off; its services get this long.
 STOP_DEADLINE = 10.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,27 +17,13 @@ from state_engine.engine.plan import make_plan
 from state_engine.host.linux import LinuxPorts
 from state_engine.model import ResolvedResource, Snapshot
 from tests.fakes.resources import resource
+from tests.fakes.wheels import wheel
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.needs_root,
     pytest.mark.skipif(os.geteuid() != 0, reason="pip runs as the environment's owner: needs root"),
 ]
-
-
-def wheel(folder: Path, version: str) -> None:
-    """Write a wheel of the package `Sf.Demo`, by hand; its module tells who imported it."""
-    info = f"sf_demo-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"sf_demo-{version}-py3-none-any.whl", "w") as archive:
-        archive.writestr("sf_demo.py", f"VERSION = {version!r}\n")
-        archive.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: Sf.Demo\nVersion: {version}\n"
-        )
-        archive.writestr(
-            f"{info}/WHEEL",
-            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        )
-        archive.writestr(f"{info}/RECORD", f"sf_demo.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n")
 
 
 class Host:

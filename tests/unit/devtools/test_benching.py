@@ -49,7 +49,7 @@ def test_all_benchmarks_make_one_object() -> None:
     assert again == merged
 
 
-@pytest.mark.parametrize("arguments", [["no-such-bench"], ["a", "b"]])
+@pytest.mark.parametrize("arguments", [["no-such-bench"], ["a", "b"], ["--peers"]])
 def test_a_wrong_name_is_a_usage_error(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
