@@ -13,12 +13,16 @@ from agent import ledger, policy_file, step_store
 from agent.clock import Clock
 from agent.database import StorageError, Tx
 from agent.memory import Memory
-from protocol import decisions, ids, merkle, messages, reports
+from protocol import decisions, ids, merkle, messages, reports, standing
 from protocol.decisions import Context
 from protocol.errors import DecodeError, InvalidName
 from protocol.limits import MAX_APPROVED_ITEMS, MAX_ID, MAX_OFFERS
 from protocol.messages import Offer, RefusedStep
+from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
+
+# Of a refusal's words in the journal: two lines of a terminal are enough, this is twelve.
+MAX_DETAIL = 1_024
 
 Admitted = Literal["accepted", "known"]
 
@@ -64,6 +68,13 @@ class Admission:
             return None
         verdict = self._database.read(lambda tx: self._judge(tx, offer, again=True))
         return verdict if isinstance(verdict, Refused) else None
+
+    def rule(self) -> CapabilityRule | Refused:
+        """Return what the host's own policy says of changes of state, as its file stands now."""
+        try:
+            return policy_file.load(self._policy_path).rule("state.apply")
+        except policy_file.PolicyFileError as error:
+            return Refused(Reason.POLICY_DENIED, str(error))
 
     def _note(self, offer: Offer, refused: Refused) -> None:
         try:
@@ -130,11 +141,11 @@ class Admission:
         context = self._context(tx, offer, again=again)
         if isinstance(context, Refused):
             return context
-        action = approved_action(offer, self._node_id)
+        action = signed_action(offer, self._node_id)
         verdict = decisions.judge(offer.decision, "state.apply", action or b"", context)
         if isinstance(verdict, Refused):
             if action is None and verdict.reason is Reason.ACTION_MISMATCH:
-                text = "the items offered are not this host's part of the plan that was signed"
+                text = "what is offered is not this host's part of what was signed"
                 return Refused(Reason.ACTION_MISMATCH, text)
             return verdict
         return wrong or verdict
@@ -151,7 +162,7 @@ class Admission:
         decision_id = _decision_id(offer)
         return Context(
             node_id=self._node_id,
-            scope=self._trust.standing.scope,
+            scope=self._trust.scope,
             roster=trusted.roster,
             policy=policy,
             coordinator_id=ids.operator_id(pins.coordinator_key),
@@ -159,12 +170,31 @@ class Admission:
             used={} if again else {decision_id: ledger.uses(tx, decision_id)},
             epochs=ledger.epochs(tx),
             now=max(self._clock(), ledger.latest_signed_time(tx)),
+            statement=self._trust.statement,
+            revoked=frozenset({decision_id}) if ledger.is_revoked(tx, decision_id) else frozenset(),
+            node_proof=offer.node_proof,
+            standing=offer.standing,
+            acted=None if again else ledger.acted(tx, decision_id),
         )
 
 
 def _decision_id(offer: Offer) -> str:
     decision = None if offer.decision is None else decisions.decode(offer.decision)
     return decision.decision_id if isinstance(decision, decisions.Decision) else ""
+
+
+def signed_action(offer: Offer, node_id: str) -> bytes | None:
+    """Return the action that an offer amounts to on this host; None if to none at all."""
+    if offer.standing is None:
+        return approved_action(offer, node_id)
+    versions = {module.name: module.sha256 for module in offer.modules}
+    if len(versions) != len(offer.modules):
+        # Two under one name: only one of them would stand in what was signed.
+        return None
+    try:
+        return standing.action(versions, offer.removal_limit, offer.standing)
+    except DecodeError:
+        return None
 
 
 def approved_action(offer: Offer, node_id: str) -> bytes | None:
@@ -198,4 +228,4 @@ def wrong_module(offer: Offer) -> Refused | None:
 
 
 def _refusal(offer: Offer, refused: Refused) -> RefusedStep:
-    return RefusedStep(offer.run_id, offer.fence, refused.reason.value, refused.detail[:1_024])
+    return RefusedStep(offer.run_id, offer.fence, refused.reason.value, refused.detail[:MAX_DETAIL])

@@ -8,9 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from pathlib import Path
+from typing import Literal
 
-from agent import enrolling, facts
+import msgspec
+
+from agent import enrolling, facts, ledger, policy_facts
 from agent.admission import Admission
+from agent.audit_heads import AuditHeads
 from agent.bells import Bell
 from agent.clock import Clock
 from agent.config import AgentConfig
@@ -22,11 +26,24 @@ from agent.ledger import Ledger
 from agent.logs import Log
 from agent.memory import Memory
 from agent.problems import Problems
+from agent.secrets import Secrets
 from agent.steps import Steps
 from agent.trust import Trust
+from protocol import dsse, revocations
 from protocol.errors import StandfastError
-from protocol.messages import Audit, Cancel, Desired, Heartbeat, Offer, RosterUpdate
+from protocol.messages import (
+    Audit,
+    Cancel,
+    Desired,
+    Facts,
+    Heartbeat,
+    Offer,
+    RevocationUpdate,
+    RosterUpdate,
+    StatementUpdate,
+)
 from protocol.reasons import Reason, Refused
+from protocol.revocations import Revocation
 
 # Distinct things to tell the operators, remembered so that a repeated lie fills no journal.
 MAX_TOLD = 256
@@ -57,6 +74,7 @@ class Core:
         self.journal = Journal(database, identity.key, clock, config.journal_limit)
         self.ledger = Ledger(database)
         self.trust = Trust(database)
+        self.audit_heads = AuditHeads(database, self.journal, Path(config.state_dir), clock)
         self.thread = EngineThread(inline=inline)
         self.hostname = config.hostname or facts.own_hostname()
         self.facts = facts.collect(self.hostname)
@@ -73,6 +91,14 @@ class Core:
             clock=clock,
             policy_path=Path(config.policy_file),
         )
+        self.secrets = Secrets(
+            database,
+            self.trust,
+            node_id=identity.node_id,
+            key=identity.sealing,
+            fingerprint_key=_fingerprint_key(identity),
+            clock=clock,
+        )
         self.steps = Steps(
             memory,
             node_id=identity.node_id,
@@ -83,6 +109,8 @@ class Core:
             thread=self.thread,
             changed=self.journal_bell,
             still=self.admission.still,
+            rule=self.admission.rule,
+            secrets=self.secrets,
         )
         self.steps.set_attributes(self.facts.attributes)
 
@@ -152,6 +180,23 @@ class Core:
         self.journal_bell.ring()
         self.work_bell.ring()
 
+    def on_audit_head(self, head: dsse.Envelope, coordinator_key: bytes) -> None:
+        """Remember what the coordinator signs about its event log; a contradiction is told of."""
+        try:
+            refused = self.audit_heads.take(head, coordinator_key)
+        except StorageError as error:
+            self.log.failure("audit head not stored", error=str(error))
+            return
+        if refused is not None:
+            self.tell("audit.contradicted", refused.detail, refused.reason)
+        self.journal_bell.ring()
+
+    def facts_now(self) -> Facts:
+        """Return the facts of the host, what its policy asks, and the heads that it remembers."""
+        own = policy_facts.told(Path(self.config.policy_file))
+        details = {**self.facts.details, **own, **self.audit_heads.facts()}
+        return msgspec.structs.replace(self.facts, details=details)
+
     def on_cancel(self, message: Cancel) -> None:
         """Stop a step."""
         self.steps.cancel(message)
@@ -167,6 +212,16 @@ class Core:
         if isinstance(taken, Refused):
             self.tell("desired.refused", taken.detail, taken.reason)
 
+    def on_signed(self, message: RosterUpdate | StatementUpdate | RevocationUpdate) -> None:
+        """Take in what operators signed, which the coordinator only carries."""
+        match message:
+            case RosterUpdate():
+                self.on_roster(message)
+            case StatementUpdate():
+                self.on_statement(message)
+            case RevocationUpdate():
+                self.on_revocations(message)
+
     def on_roster(self, message: RosterUpdate) -> None:
         """Verify and store a newer roster; one that does not continue ours is told of."""
         try:
@@ -176,16 +231,66 @@ class Core:
             return
         if isinstance(taken, Refused):
             self.tell("roster.refused", taken.detail, taken.reason)
+        elif taken is not None and taken.recovered:
+            text = f"roster {taken.roster.version} was signed by recovery keys, not by the admins"
+            self.tell("roster.recovered", text, severity="critical")
 
-    def tell(self, event: str, text: str, reason: Reason | None = None) -> None:
-        """Log something and put it in the journal, each distinct text once per start."""
+    def on_statement(self, message: StatementUpdate) -> None:
+        """Verify and store what the operators signed about this host."""
+        own = self.identity
+        try:
+            taken = self.trust.take_statement(
+                message.envelope, own.node_id, own.key.public, self.clock()
+            )
+        except StorageError as error:
+            self.log.failure("statement not stored", error=str(error))
+            return
+        if isinstance(taken, Refused):
+            self.tell("statement.refused", taken.detail, taken.reason)
+
+    def on_revocations(self, message: RevocationUpdate) -> None:
+        """Verify and store which decisions were taken back, and stop what is done under them."""
+        trusted = self.trust.roster
+        if trusted is None:
+            return
+        for envelope in message.envelopes:
+            found = revocations.verify(envelope, trusted.roster)
+            if isinstance(found, Refused):
+                self.tell("revocation.refused", found.detail, found.reason)
+                continue
+            try:
+                taken = self._revoke(found)
+            except StorageError as error:
+                self.log.failure("revocation not stored", error=str(error))
+                return
+            if isinstance(taken, Refused):
+                self.tell("revocation.refused", taken.detail, taken.reason)
+            elif taken:
+                self.log.info("decision taken back", decision=found.decision_id)
+                self.steps.revoke(found.decision_id)
+        self.work_bell.ring()
+
+    def _revoke(self, found: Revocation) -> bool | Refused:
+        return self.database.write(lambda tx: ledger.revoke(tx, found, self.clock()))
+
+    def tell(
+        self,
+        event: str,
+        text: str,
+        reason: Reason | None = None,
+        severity: Literal["warning", "critical"] = "warning",
+    ) -> None:
+        """Log something and put it in the journal, each distinct text once per start.
+
+        What has a reason is a refusal, and critical.
+        """
         # Cut before it is remembered: the words may be a peer's, and a frame is 1 MiB.
         text = text[:MAX_TOLD_TEXT]
         self.log.warning(event, detail=text, reason=None if reason is None else reason.value)
         if (event, text) in self._told or len(self._told) >= MAX_TOLD:
             return
         self._told.add((event, text))
-        audit = Audit(event, text, severity="warning")
+        audit = Audit(event, text, severity=severity)
         if reason is not None:
             audit = Audit(event, text, reason.value, "critical")
         try:

@@ -33,6 +33,14 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, size INTEGER, entry BLOB)",
     "CREATE TABLE IF NOT EXISTS epochs (scope TEXT PRIMARY KEY, epoch INTEGER)",
     "CREATE TABLE IF NOT EXISTS used (decision TEXT PRIMARY KEY, uses INTEGER, expires INTEGER)",
+    # When each decision that is used more than once was acted on last, and those taken back.
+    "CREATE TABLE IF NOT EXISTS acted (decision TEXT PRIMARY KEY, at INTEGER, expires INTEGER)",
+    "CREATE TABLE IF NOT EXISTS revoked (decision TEXT PRIMARY KEY, expires INTEGER)",
+    # Sealed secrets, and of each the newest that was ever seen here: no older one is taken again.
+    """CREATE TABLE IF NOT EXISTS secrets (name TEXT, version INTEGER, sealed BLOB,
+    PRIMARY KEY (name, version)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS secrets_seen (name TEXT PRIMARY KEY, version INTEGER,
+    revision INTEGER, ciphertext TEXT) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS steps (number INTEGER PRIMARY KEY AUTOINCREMENT,
     run TEXT UNIQUE, fence INTEGER, phase TEXT, offer BLOB)""",
     """CREATE TABLE IF NOT EXISTS progress (number INTEGER PRIMARY KEY AUTOINCREMENT,

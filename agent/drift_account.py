@@ -6,11 +6,12 @@ Looking is the engine's, journalling `services.drift`'s.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from protocol.limits import ARTIFACT_CHUNK
-from protocol.reports import DriftRecord, ResourceDiff
+from protocol.reports import Author, DriftRecord, ResourceDiff
 from state_engine.model import ResourceKey
 
 Found = tuple[ResourceDiff, ...]
@@ -21,22 +22,74 @@ BURST = 20
 EVERY_SECONDS = 5.0
 
 
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When a resource was touched last (seconds since the epoch), and by whom if that is known."""
+
+    at: float
+    author: Author | None = None
+
+
 def key_of(item: ResourceDiff) -> ResourceKey:
     """Return the resource that an item is about."""
     return ResourceKey(item.module, item.type, item.identity)
 
 
-class Account:
-    """The differing resources, and the set of them that was told last."""
+def name_of(key: ResourceKey) -> str:
+    """Return a resource's name in what is stored; no part of a name holds a zero."""
+    return "\0".join(key)
 
-    def __init__(self, told: frozenset[str] = frozenset()) -> None:
+
+class Account:
+    """The differing resources, and the set of them that was told last.
+
+    `known` is what was known of them then, by their names: a restart must not forget who it was.
+    """
+
+    def __init__(
+        self, told: frozenset[str] = frozenset(), known: Mapping[str, Evidence] | None = None
+    ) -> None:
         self._current: dict[ResourceKey, ResourceDiff] = {}
+        self._known = dict(known or {})
         self.told = told
 
     def take(self, found: Found, only: frozenset[ResourceKey] | None) -> None:
         """Take in a look at some resources, or at all of them."""
         kept = {} if only is None else {k: v for k, v in self._current.items() if k not in only}
         self._current = {**kept, **{key_of(item): item for item in found}}
+
+    def explained(
+        self, found: Found, seen: Callable[[ResourceKey], Evidence | None], secret: frozenset[str]
+    ) -> Found:
+        """Return what a look has found with when and by whom, as far as that is known.
+
+        What was seen now comes first, then what was known before, then the file system's word.
+        `secret` names the resources whose authors' command lines may hold what must not be shown.
+        """
+        items: list[ResourceDiff] = []
+        for item in found:
+            key = key_of(item)
+            evidence = seen(key) or self._before(key)
+            at = evidence.at if evidence is not None else _file_time(item)
+            author = None if evidence is None else evidence.author
+            if author is not None and name_of(key) in secret:
+                author = msgspec.structs.replace(author, command=None)
+            items.append(msgspec.structs.replace(item, changed_at=at, changed_by=author))
+        return tuple(items)
+
+    def _before(self, key: ResourceKey) -> Evidence | None:
+        item = self._current.get(key)
+        if item is not None and item.changed_at is not None:
+            return Evidence(item.changed_at, item.changed_by)
+        return self._known.get(name_of(key))
+
+    def remembered(self) -> dict[str, Evidence]:
+        """Return what to store beside the told names, and keep the same from now on."""
+        self._known = {
+            name_of(key): Evidence(item.changed_at, item.changed_by)
+            for key, item in self._current.items()
+            if item.changed_at is not None
+        }
+        return self._known
 
     @property
     def items(self) -> Found:
@@ -46,7 +99,7 @@ class Account:
     @property
     def names(self) -> frozenset[str]:
         """What differs, each with how: the set whose change is news."""
-        return frozenset("\0".join((*key, item.action)) for key, item in self._current.items())
+        return frozenset(f"{name_of(key)}\0{item.action}" for key, item in self._current.items())
 
     @property
     def news(self) -> frozenset[str]:
@@ -89,6 +142,7 @@ def bounded(record: DriftRecord, limit: int = ARTIFACT_CHUNK) -> DriftRecord:
     if len(msgspec.msgpack.encode(record)) <= limit:
         return record
     bare = tuple(msgspec.structs.replace(item, changes=()) for item in record.resources)
+    record = msgspec.structs.replace(record, pending=(), repaired=())
     total = len(bare)
     text = "differences left out: they are too long for a record; look again with a drift run"
     while True:
@@ -97,6 +151,10 @@ def bounded(record: DriftRecord, limit: int = ARTIFACT_CHUNK) -> DriftRecord:
             return record
         bare = bare[: len(bare) // 2]
         text = f"{total} resources differ, the first {len(bare)} are listed"
+
+
+def _file_time(item: ResourceDiff) -> float | None:
+    return changed_at(item.identity) if item.identity.startswith("/") else None
 
 
 def changed_at(path: str) -> float | None:

@@ -20,7 +20,7 @@ class EngineThread:
     """
 
     def __init__(self, *, inline: bool = False) -> None:
-        self._inline = inline
+        self.inline = inline
         # One: two looks at a host at once would see each other's half-done work.
         self._turn = trio.Lock()
         self._since: float | None = None
@@ -30,7 +30,7 @@ class EngineThread:
         async with self._turn:
             self._since = trio.current_time()
             try:
-                if self._inline:
+                if self.inline:
                     await trio.lowlevel.checkpoint()
                     return job()
                 return await trio.to_thread.run_sync(job, abandon_on_cancel=True)

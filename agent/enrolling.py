@@ -9,6 +9,7 @@ from agent.config import AgentConfig, ConfigError
 from agent.files import read_small, replace_private
 from agent.trust import Pins
 from protocol import enrolment
+from protocol.errors import StandfastError
 
 FILE = "enrolment-key"
 
@@ -26,6 +27,7 @@ def pins_of(text: str) -> Pins:
         key.tls_fingerprint,
         key.roster,
         key.secret_bytes(),
+        key.node_id,
     )
 
 
@@ -47,6 +49,19 @@ def find(config: AgentConfig, state_dir: Path) -> Pins | None:
             raise ConfigError(f"{config.enrolment_key_file}: no such file")
         return pins_of(data.decode(errors="replace"))
     return left(state_dir)
+
+
+def known_as(config: AgentConfig, state_dir: Path, held: Pins | None) -> str:
+    """Return the id under which this host is known where it does not follow from its key, or "".
+
+    `held` is what is pinned already. A key that cannot be read is told when it is taken.
+    """
+    if held is not None:
+        return held.node_id
+    with suppress(StandfastError):
+        found = find(config, state_dir)
+        return found.node_id if found is not None else ""
+    return ""
 
 
 def left(state_dir: Path) -> Pins | None:

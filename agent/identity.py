@@ -1,10 +1,11 @@
 """Who this host is: its Ed25519 identity and X25519 sealing key, made once and never rewritten.
 
-The private halves leave this module only inside `SigningKey`; nothing here prints them.
+The private halves leave this module only inside `SigningKey` and `SealingKey`, which print nothing.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from agent.files import StateDirectoryError, create_private, read_small
 from protocol import ids
 from protocol.errors import InvalidName
 from protocol.keys import SigningKey
+from protocol.sealing import SealingKey
 
 FILE = "identity.key"
 
@@ -26,18 +28,28 @@ class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Identity:
-    """The host's keys; `node_id` follows from the public half of the identity key."""
+    """The host's keys; `node_id` follows from the public half of the identity key.
 
-    __slots__ = ("_sealing", "key", "node_id", "sealing_public")
+    Only a host that was installed anew under its old id has another (`renamed`).
+    """
+
+    __slots__ = ("key", "node_id", "sealing")
 
     def __init__(self, identity_seed: bytes, sealing_seed: bytes) -> None:
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
         self.key = SigningKey(identity_seed)
         self.node_id = ids.node_id(self.key.public)
-        self._sealing = sealing_seed
-        private = X25519PrivateKey.from_private_bytes(sealing_seed)
-        self.sealing_public = private.public_key().public_bytes_raw()
+        self.sealing = SealingKey(sealing_seed)
+
+    def renamed(self, node_id: str) -> Identity:
+        """Return the same keys under the id that an operator gave them; "" is their own."""
+        other = copy.copy(self)
+        other.node_id = node_id or self.node_id
+        return other
+
+    @property
+    def sealing_public(self) -> bytes:
+        """The public half of the key that secrets are sealed to."""
+        return self.sealing.public
 
     @property
     def fingerprint(self) -> str:

@@ -27,7 +27,9 @@ def leave(database: Database) -> int:
     def job(tx: Tx) -> int:
         row: tuple[int] = tx.execute("SELECT COUNT(*) FROM journal").fetchone()
         _keep_what_was_done(tx)
-        for table in ("steps", "progress", "journal"):
+        # Sealed secrets stay as long as what was applied holds them; which versions were seen is
+        # between us and the old operators.
+        for table in ("steps", "progress", "journal", "secrets_seen"):
             tx.execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand one line above
         for key in ("journal_head", "journal_hash", "journal_bytes", "drift_told"):
             put(tx, key, None)

@@ -1,4 +1,6 @@
-"""What this host never forgets or takes back: desired state, epochs, used decisions, signed time.
+"""What this host never forgets or takes back: desired state, epochs, used and revoked decisions.
+
+The latest signed time is here too: it only rises, and all that expires is measured by it.
 
 Everything is on disk before the call returns; callers act only afterwards.
 """
@@ -13,6 +15,10 @@ from agent.database import Database, Tx, get_bytes, get_int, put
 from protocol.decisions import Decision
 from protocol.limits import CLOCK_SKEW_SECONDS
 from protocol.reasons import Reason, Refused
+from protocol.revocations import Revocation
+
+# Decisions taken back and not expired: 300 a day for 30 days, at 60 bytes 600 KB.
+MAX_REVOKED = 10_000
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -110,6 +116,44 @@ def consume(tx: Tx, decision: Decision, now: float) -> None:
         "INSERT INTO used VALUES (?, 1, ?) ON CONFLICT(decision) DO UPDATE SET uses=uses+1",
         (decision.decision_id, decision.expires_at),
     )
+    tx.execute(
+        "INSERT INTO acted VALUES (?, ?, ?) ON CONFLICT(decision) DO UPDATE SET"
+        " at=MAX(at, excluded.at)",
+        (decision.decision_id, int(now), decision.expires_at),
+    )
     raise_signed_time(tx, decision.not_before, now)
     # Safe to forget: judged against signed time, which never goes back, it stays expired for ever.
-    tx.execute("DELETE FROM used WHERE expires <= ?", (latest_signed_time(tx),))
+    for table in ("used", "acted", "revoked"):
+        query = f"DELETE FROM {table} WHERE expires <= ?"  # noqa: S608 - one of the names above
+        tx.execute(query, (latest_signed_time(tx),))
+
+
+def acted(tx: Tx, decision_id: str) -> int | None:
+    """Return when this host acted on a decision last, in seconds, None if never."""
+    query = "SELECT at FROM acted WHERE decision=?"
+    row: tuple[int] | None = tx.execute(query, (decision_id,)).fetchone()
+    return None if row is None else row[0]
+
+
+def revoke(tx: Tx, revocation: Revocation, now: float) -> bool | Refused:
+    """Remember that a decision was taken back; True if that was news.
+
+    What was taken back stays so: a second revocation can only make it be kept for longer.
+    """
+    known = is_revoked(tx, revocation.decision_id)
+    row: tuple[int] = tx.execute("SELECT COUNT(*) FROM revoked").fetchone()
+    if not known and row[0] >= MAX_REVOKED:
+        text = f"{row[0]} revocations are held; raise the epoch of the scope instead"
+        return Refused(Reason.REVOCATION_INVALID, text)
+    tx.execute(
+        "INSERT INTO revoked VALUES (?, ?) ON CONFLICT(decision) DO UPDATE SET"
+        " expires=MAX(expires, excluded.expires)",
+        (revocation.decision_id, revocation.keep_until(now)),
+    )
+    return not known
+
+
+def is_revoked(tx: Tx, decision_id: str) -> bool:
+    """Say whether operators took a decision back."""
+    query = "SELECT 1 FROM revoked WHERE decision=?"
+    return tx.execute(query, (decision_id,)).fetchone() is not None

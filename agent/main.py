@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import click
 import trio
 
-from agent import clock, config, enrolling, files, identity, lean, leaving, notify, policy_file
+from agent import (
+    clock,
+    config,
+    enrolling,
+    files,
+    identity,
+    lean,
+    leaving,
+    no_cores,
+    notify,
+    policy_file,
+)
 from agent.config import AgentConfig
 from agent.core import Core
 from agent.database import Database
-from agent.files import StateDirectoryError
 from agent.logs import Log
+from agent.state_lock import state_lock
+from agent.trust import Trust
 from protocol import enrolment, sdnotify
 from protocol.errors import StandfastError
 from protocol.version import VERSION
 
-LOCK = "lock"
 # Seen by root and the agent's own user only, unlike the arguments of a program.
 KEY_VARIABLE = "STANDFAST_ENROLMENT_KEY"
 # From SIGTERM: an item that is being applied gets this long to end, then its program is ended.
 STOP_SECONDS = 5.0
-
-
-@contextmanager
-def state_lock(state_dir: Path) -> Generator[None]:
-    """Hold the state directory: two agents on one would each undo what the other remembers.
-
-    Raises:
-        StateDirectoryError: another process holds it.
-    """
-    fd = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise StateDirectoryError(f"another agent is running on {state_dir}; stop it") from error
-    try:
-        yield
-    finally:
-        os.close(fd)
 
 
 async def serve(core: Core) -> None:
@@ -83,6 +71,7 @@ def start(settings: AgentConfig) -> None:
         StandfastError: it cannot start; the text says why.
     """
     lean.use_one_arena()
+    no_cores.forbid()
     state_dir = Path(settings.state_dir)
     files.prepare_directory(state_dir)
     policy_file.load(Path(settings.policy_file))
@@ -90,6 +79,8 @@ def start(settings: AgentConfig) -> None:
         own = identity.load_or_create(state_dir)
         database = Database(state_dir)
         try:
+            held = Trust(database).pins
+            own = own.renamed(enrolling.known_as(settings, state_dir, held))
             log = Log(clock.wall, settings.log_level)
             core = Core(settings, own, database, clock=clock.wall, log=log)
             core.enrol_from_config()
@@ -104,8 +95,12 @@ def leave_key(state_dir: Path, key: str, *, replace: bool) -> identity.Identity:
     Raises:
         StandfastError: no key, or `replace` while the agent runs.
     """
-    enrolling.pins_of(key)
+    pins = enrolling.pins_of(key)
     files.prepare_directory(state_dir)
+    if pins.node_id and not replace:
+        # An agent that runs has an id already; this one comes with its next start.
+        with state_lock(state_dir):
+            pass
     if replace:
         with state_lock(state_dir):
             database = Database(state_dir)
@@ -191,6 +186,70 @@ def show_identity(config_file: Path | None, state_dir: str | None) -> None:
         click.echo("standfast-agent: no identity yet; run the agent or enrol it first", err=True)
         sys.exit(1)
     click.echo(f"node        {own.node_id}\nfingerprint {own.fingerprint}")
+
+
+@cli.group("break-glass")
+def break_glass() -> None:
+    """Change this host without anybody's approval; always told to all operators."""
+
+
+@break_glass.command("apply")
+@_config
+@_state_dir
+@click.option("--reason", required=True, help="Why; it stands in the audit log for ever.")
+@click.option("--removal-limit", type=click.IntRange(0), default=0, help="Removals it may make.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+def break_glass_apply(
+    config_file: Path | None,
+    state_dir: str | None,
+    reason: str,
+    removal_limit: int,
+    files: tuple[Path, ...],
+) -> None:
+    """Apply the modules in FILES here and now; needs root, and the agent stopped."""
+    from agent import break_glass as breaking
+
+    try:
+        settings = config.load(config_file, {"state_dir": state_dir})
+        outcome = breaking.run(settings, files, reason, removal_limit)
+    except StandfastError as error:
+        fail(error)
+    for line in outcome.lines:
+        click.echo(line)
+    sys.exit(0 if outcome.succeeded else 5)
+
+
+@cli.group()
+def policy() -> None:
+    """Read this host's own policy, which says what may be done here and by whose word."""
+
+
+@policy.command("check")
+@_config
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def policy_check(config_file: Path | None, file: Path | None) -> None:
+    """Check FILE, or the policy that the agent uses; exit code 1 if it is no policy."""
+    try:
+        path = file or Path(config.load(config_file, {}).policy_file)
+        found = policy_file.load(path)
+    except StandfastError as error:
+        fail(error)
+    told = "is not there: one operator decides" if not path.exists() else "is a policy"
+    count = len(found.capabilities)
+    click.echo(f"{path} {told}; {count} of the capabilities have a rule of their own")
+
+
+@policy.command("show")
+@_config
+def policy_show(config_file: Path | None) -> None:
+    """Show what each capability takes on this host."""
+    try:
+        path = Path(config.load(config_file, {}).policy_file)
+        found = policy_file.load(path)
+    except StandfastError as error:
+        fail(error)
+    for line in policy_file.lines(found):
+        click.echo(line)
 
 
 def main() -> None:

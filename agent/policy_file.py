@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import get_args
 
 from protocol import policy
 from protocol.errors import DecodeError, StandfastError
-from protocol.policy import Policy
+from protocol.policy import Capability, CapabilityRule, Policy
 
 MAX_POLICY = 65_536
 
@@ -69,3 +70,30 @@ def _parse(path: Path, data: bytes) -> Policy:
         return policy.parse(tomllib.loads(data.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, DecodeError) as error:
         raise PolicyFileError(f"{path}: {error}") from error
+
+
+def lines(found: Policy) -> list[str]:
+    """Return what each capability takes on this host, a line for each, for a person to read."""
+    names = sorted(get_args(Capability))
+    return [f"{name:16} {_line(found.rule(name))}" for name in names]
+
+
+def _line(rule: CapabilityRule) -> str:
+    if rule.signature == "deny":
+        return "nobody may"
+    who = "one operator" if rule.quorum == 1 else f"{rule.quorum} operators"
+    words = [f"{who} or the coordinator" if rule.signature == "coordinator" else who]
+    if rule.requester_excluded:
+        words.append("besides whoever asked")
+    limits = {
+        "operators": rule.operators,
+        "windows": rule.windows,
+        "users": rule.users,
+        "kinds": rule.kinds,
+        "paths": rule.paths,
+        "deny_paths": rule.deny_paths,
+    }
+    words += [f"{name} {' '.join(values)}" for name, values in limits.items() if values]
+    if not rule.repair:
+        words.append("no repairs by itself")
+    return "; ".join(words)

@@ -92,6 +92,11 @@ def finish(tx: Tx, run_id: str) -> None:
     )
 
 
+def forget(tx: Tx, run_id: str) -> None:
+    """Drop the messages of something that is no step, and so is not finished as one."""
+    tx.execute("DELETE FROM progress WHERE run=?", (run_id,))
+
+
 def add_progress(tx: Tx, run_id: str, progress: Progress) -> None:
     """Store one message of an apply."""
     tx.execute("INSERT INTO progress (run, message) VALUES (?, ?)", (run_id, _encode(progress)))

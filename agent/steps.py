@@ -18,17 +18,21 @@ from agent.bells import Bell
 from agent.clock import Clock
 from agent.database import StorageError, Tx, get_bytes, put
 from agent.engine_thread import EngineThread
+from agent.guarding import Meeting, Stopped
 from agent.memory import Memory
+from agent.secrets import Secrets
+from agent.step_outcomes import Done
 from agent.step_store import Step
-from agent.work import Circumstances, Done, Engine, Hooks, Stopped
-from protocol import desired, messages
+from agent.work import Circumstances, Engine, Hooks
+from protocol import decisions, desired, messages
 from protocol.errors import DecodeError
 from protocol.limits import ARTIFACT_CHUNK, MAX_ARTIFACT
 from protocol.messages import Cancel, Finished, Offer, Progress, RefusedStep, Started
+from protocol.policy import CapabilityRule
 from protocol.reasons import Refused
-from protocol.reports import DriftRecord, ResourceResult
+from protocol.reports import ApplyResult, DriftRecord, ResourceDiff, ResourceResult
 from state_engine.engine import progress as engine_progress
-from state_engine.model import NodeFacts, Snapshot
+from state_engine.model import NodeFacts, ResourceKey, Snapshot
 
 # From the signal to a program until it is left alone: they are asked every 0.1 s.
 KILL_SECONDS = 1.0
@@ -38,6 +42,9 @@ MAX_ERROR = 4_096
 MAX_TRIGGERED = 16
 _KINDS = {"state.plan": "plan", "state.apply": "apply", "state.drift": "drift"}
 _snapshots: msgspec.msgpack.Decoder[Snapshot] = msgspec.msgpack.Decoder(Snapshot)
+_pending: msgspec.msgpack.Decoder[tuple[ResourceDiff, ...]] = msgspec.msgpack.Decoder(
+    tuple[ResourceDiff, ...]
+)
 
 
 class Steps:
@@ -55,6 +62,8 @@ class Steps:
         thread: EngineThread,
         changed: Bell,
         still: Callable[[Offer], Refused | None],
+        rule: Callable[[], CapabilityRule | Refused],
+        secrets: Secrets,
     ) -> None:
         self._database = memory.database
         self._journal = memory.journal
@@ -71,12 +80,18 @@ class Steps:
         self.killing = threading.Event()
         self._changed = changed
         self._still = still
+        self._rule = rule
+        self._secrets = secrets
         self.applied = Bell()
+        self.meeting = Meeting(self.stopping)
+        # Adds when and by whom to what a look found; the drift service knows it.
+        self.explain: Callable[[tuple[ResourceDiff, ...]], tuple[ResourceDiff, ...]] | None = None
         self.engine = Engine(
             state_dir,
             fingerprint_key,
             clock=clock,
             programs_cancelled=self._programs_cancelled,
+            secrets=secrets,
         )
 
     def set_attributes(self, attributes: dict[str, str]) -> None:
@@ -87,6 +102,19 @@ class Steps:
         """Return what this host holds by our hand."""
         data = self._database.read(lambda tx: get_bytes(tx, "snapshot"))
         return Snapshot() if data is None else _snapshots.decode(data)
+
+    def pending(self) -> tuple[ResourceDiff, ...]:
+        """Return how the modules of the last plan or apply differ from what is applied."""
+        data = self._database.read(lambda tx: get_bytes(tx, "pending"))
+        return () if data is None else _pending.decode(data)
+
+    @property
+    def applying(self) -> bool:
+        """Whether an apply has begun and is not over: what it writes is no drift."""
+        return any(
+            step.phase == "started" and step.offer is not None and step.offer.step == "state.apply"
+            for step in self._database.read(step_store.unfinished)
+        )
 
     def leases(self) -> tuple[str, ...]:
         """Return the leases of the steps that are not finished."""
@@ -115,6 +143,19 @@ class Steps:
         else:
             # Bounded by the steps that are held: whoever finishes one takes its mark away.
             self._cancelled[message.run_id] = True
+
+    def revoke(self, decision_id: str) -> None:
+        """Stop what runs under a decision that was taken back; what waits is refused in its turn.
+
+        The running item ends, as with a cancel: half of it would be worse than all of it.
+        """
+        for step in self._database.read(step_store.unfinished):
+            decision = None if step.offer is None else step.offer.decision
+            found = None if decision is None else decisions.decode(decision)
+            if not isinstance(found, decisions.Decision) or found.decision_id != decision_id:
+                continue
+            if step.phase == "started" or self._running == step.run_id:
+                self._cancelled[step.run_id] = True
 
     async def stop(self, seconds: float) -> None:
         """Let the running item end, at most for so long; the rest waits for the next start."""
@@ -154,6 +195,8 @@ class Steps:
             begin=lambda: self._begin(step),
             report=lambda message: self._report(step, message),
             cancelled=lambda: self._is_cancelled(step),
+            reached=None if self._thread.inline else self.meeting.reached,
+            window=self.meeting.window,
         )
         done = self._do_or_report(step, offer, hooks)
         stopped = self.stopping.is_set() and not self._cancelled.get(step.run_id, False)
@@ -171,18 +214,16 @@ class Steps:
         except (Stopped, StorageError):
             raise
         except Exception as error:  # noqa: BLE001 - a step that always fails must not end the agent
-            text = f"internal error: {type(error).__name__}: {error}"
+            # The words of an exception are anybody's, and may quote what stood in a field.
+            words = "" if self._secrets.any() else f": {error}"
+            text = f"internal error: {type(error).__name__}{words}"
             told = self._database.read(lambda tx: step_store.progress(tx, step.run_id))
             resume = engine_progress.fold(told)
             snapshot = engine_progress.recovered(self.snapshot(), (), resume) if told else None
             return Done("failed", message=text, snapshot=snapshot)
 
     def _do(self, step: Step, offer: Offer, hooks: Hooks) -> Done | Refused:
-        around = Circumstances(
-            NodeFacts(self._node_id, self._name(), self._attributes, self._document().tags),
-            None if self._trust.roster is None else self._trust.roster.roster,
-            self.snapshot(),
-        )
+        around = self._around(offer)
         match offer.step:
             case "state.plan":
                 return self.engine.plan(offer, around, hooks)
@@ -190,9 +231,40 @@ class Steps:
                 record = DriftRecord(
                     offer.operation_id, self._node_id, "manual", self._clock(), "in_sync"
                 )
-                return self.engine.drift(record, around, hooks)
+                record = msgspec.structs.replace(record, pending=self.pending())
+                return self._explained(self.engine.drift(record, around, hooks))
             case "state.apply":
                 return self._apply(step, offer, around, hooks)
+
+    def _explained(self, done: Done) -> Done:
+        record = done.document
+        if self.explain is None or not isinstance(record, DriftRecord):
+            return done
+        record = msgspec.structs.replace(record, resources=self.explain(record.resources))
+        return msgspec.structs.replace(done, document=record)
+
+    def around(self, offer: Offer | None = None) -> Circumstances:
+        """Return what a step would be done with now; None: one that nobody offered."""
+        return self._around(offer)
+
+    def _around(self, offer: Offer | None = None) -> Circumstances:
+        return Circumstances(
+            self._facts(offer),
+            None if self._trust.roster is None else self._trust.roster.roster,
+            self.snapshot(),
+            self._rule(),
+            {} if offer is None else self._secrets.take(offer.secrets),
+        )
+
+    def repair(
+        self,
+        operation_id: str,
+        keys: frozenset[ResourceKey],
+        report: Callable[[engine_progress.Progress], None],
+    ) -> tuple[ApplyResult, Snapshot]:
+        """Bring some resources back to what was last applied; in the worker thread."""
+        hooks = Hooks(begin=lambda: None, report=report, cancelled=self.stopping.is_set)
+        return self.engine.repair(operation_id, self._around(), keys, hooks)
 
     def _apply(
         self, step: Step, offer: Offer, around: Circumstances, hooks: Hooks
@@ -248,6 +320,9 @@ class Steps:
             name = self._append_artifact(tx, kind, data)
         if done.snapshot is not None:
             put(tx, "snapshot", msgspec.msgpack.encode(done.snapshot))
+            self._secrets.prune(tx, done.snapshot)
+        if done.pending is not None:
+            put(tx, "pending", msgspec.msgpack.encode(done.pending))
         reason = "" if done.reason is None else done.reason.value
         said = message[:MAX_ERROR]
         finished = Finished(step.run_id, fence, outcome, name, done.digest, said, reason)
@@ -282,6 +357,15 @@ class Steps:
         running = self._running
         cancelled = running is not None and self._cancelled.get(running, False)
         return self.killing.is_set() or cancelled
+
+    def _facts(self, offer: Offer | None) -> NodeFacts:
+        tags, name = self._document().tags, self._name()
+        if offer is not None and offer.standing is not None:
+            # No person looks at this plan, so only what operators signed chooses its variants.
+            statement = self._trust.statement
+            tags = {} if statement is None else statement.tags
+            name = self._hostname if statement is None else statement.name
+        return NodeFacts(self._node_id, name, self._attributes, tags)
 
     def _name(self) -> str:
         return self._document().name or self._trust.standing.name or self._hostname

@@ -13,10 +13,11 @@ import msgspec
 
 from agent import ledger
 from agent.database import Database, Tx, get_bytes, put
-from protocol import dsse, reports, roster
+from protocol import dsse, node_statement, reports, roster
 from protocol.errors import StandfastError
 from protocol.messages import Approval, Welcome
-from protocol.reasons import Refused
+from protocol.node_statement import NodeStatement
+from protocol.reasons import Reason, Refused
 from protocol.roster import TrustedRoster
 
 
@@ -29,7 +30,8 @@ class Pins(msgspec.Struct, frozen=True):
 
     `tls_fingerprint` is SHA-256 hex of its certificate, "" where a public authority signs it.
     `roster` is the digest of the roster to begin with, None where first use was trusted.
-    `secret` is the enrolment secret, until it was used.
+    `secret` is the enrolment secret, until it was used. `node_id` is the id of a host that was
+    installed anew and keeps it, "" where the id follows from the key.
     """
 
     urls: tuple[str, ...]
@@ -37,6 +39,7 @@ class Pins(msgspec.Struct, frozen=True):
     tls_fingerprint: str
     roster: str | None
     secret: bytes | None = None
+    node_id: str = ""
 
     def __repr__(self) -> str:
         return f"Pins(urls={self.urls!r}, coordinator_key={self.coordinator_key.hex()})"
@@ -51,6 +54,14 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.msgpack.encode
+_OF_ONE_COORDINATOR = (
+    "pins",
+    "roster",
+    "standing",
+    "statement",
+    "desired_generation",
+    "desired_document",
+)
 S = TypeVar("S")
 
 
@@ -62,6 +73,16 @@ class Trust:
         self._pins = _stored(database, "pins", Pins)
         self._standing = _stored(database, "standing", Standing) or Standing()
         self._roster = self._load_roster()
+        self._statement = self._load_statement()
+
+    def _load_statement(self) -> NodeStatement | None:
+        data = self._database.read(lambda tx: get_bytes(tx, "statement"))
+        if data is None:
+            return None
+        held = node_statement.decode(dsse.decode(data))
+        if isinstance(held, Refused):
+            raise StandfastError(f"the statement in the state directory is damaged: {held.detail}")
+        return held
 
     def _load_roster(self) -> TrustedRoster | None:
         data = self._database.read(lambda tx: get_bytes(tx, "roster"))
@@ -88,6 +109,16 @@ class Trust:
         """The newest roster that was verified."""
         return self._roster
 
+    @property
+    def statement(self) -> NodeStatement | None:
+        """What the operators signed about this host last, None if nothing yet."""
+        return self._statement
+
+    @property
+    def scope(self) -> str:
+        """The scope that this host belongs to: as the operators signed it, else as welcomed."""
+        return self._standing.scope if self._statement is None else self._statement.scope
+
     def enrol(self, pins: Pins) -> None:
         """Pin a coordinator.
 
@@ -109,12 +140,13 @@ class Trust:
         """
 
         def job(tx: Tx) -> S:
-            for key in ("pins", "roster", "standing", "desired_generation", "desired_document"):
+            for key in _OF_ONE_COORDINATOR:
                 put(tx, key, None)
             return also(tx)
 
         answer = self._database.write(job)
         self._pins, self._roster, self._standing = None, None, Standing()
+        self._statement = None
         return answer
 
     def rotate(self, key: bytes) -> None:
@@ -142,12 +174,14 @@ class Trust:
         if pins is not None and pins.secret is not None:
             # Registration was counted; a second use would be refused, so the secret has no value.
             self._save_pins(msgspec.structs.replace(pins, secret=None))
-        if scope != message.scope:
-            return f"scope {message.scope!r} offered, {scope!r} held"
+        if message.scope != self.scope:
+            return f"scope {message.scope!r} offered, {self.scope!r} held"
         return None
 
-    def take_roster(self, chain: tuple[dsse.Envelope, ...], now: float) -> bool | Refused:
-        """Verify a chain of rosters and store its end; True if it was news.
+    def take_roster(
+        self, chain: tuple[dsse.Envelope, ...], now: float
+    ) -> TrustedRoster | Refused | None:
+        """Verify a chain of rosters and store its end; None if it was no news.
 
         `now` is this host's wall clock: a roster from its future moves the signed time a little.
 
@@ -159,7 +193,7 @@ class Trust:
         if isinstance(found, Refused):
             return found
         if self._roster is not None and found.digest == self._roster.digest:
-            return False
+            return None
 
         def job(tx: Tx) -> None:
             put(tx, "roster", dsse.encode(found.envelope))
@@ -169,6 +203,32 @@ class Trust:
 
         self._database.write(job)
         self._roster = found
+        return found
+
+    def take_statement(
+        self, envelope: dsse.Envelope, node_id: str, public_key: bytes, now: float
+    ) -> bool | Refused:
+        """Verify what operators say about this host and store it; True if it was news.
+
+        Raises:
+            StorageError: the disk is full or broken; the old statement stands.
+        """
+        if self._roster is None:
+            return Refused(Reason.ROSTER_UNKNOWN, "no roster has been verified on this host")
+        found = node_statement.verify(envelope, self._roster.roster, self._statement)
+        if isinstance(found, Refused):
+            return found
+        if found == self._statement:
+            return False
+        if found.node_id != node_id or not node_statement.vouches_for(found, public_key):
+            return Refused(Reason.STATEMENT_INVALID, "it speaks of another host or another key")
+
+        def job(tx: Tx) -> None:
+            put(tx, "statement", dsse.encode(envelope))
+            ledger.raise_signed_time(tx, found.issued_at, now)
+
+        self._database.write(job)
+        self._statement = found
         return True
 
 

@@ -1,6 +1,7 @@
 """Which directories to watch for which resources, and what an event in one of them concerns.
 
-Pure but for the watches it adds: reading events and looking again is `services.drift`.
+Pure but for the watches it adds: reading events and looking again is `services.drift`, asking who
+did it `witness`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from agent import inotify
-from agent.inotify import Event
+from agent.inotify import Event, WatchLimit
 from state_engine.model import ResourceKey
 
 Keys = frozenset[ResourceKey]
@@ -41,7 +42,10 @@ class Concern(msgspec.Struct, frozen=True):
 
 
 class Watches:
-    """The watches on the parents of managed paths, and on their ancestors for being moved."""
+    """The watches on the parents of managed paths, and on their ancestors for being moved.
+
+    `unwatched` are the resources for which there was no room: they have to be looked at by time.
+    """
 
     def __init__(self) -> None:
         # By watch number: resources by the name of the entry that concerns them.
@@ -51,15 +55,35 @@ class Watches:
         self._below: dict[int, set[ResourceKey]] = {}
         # Of this one object: a thousand files in a directory ask the kernel once.
         self._known: dict[tuple[str, int], int] = {}
+        self._unwatched: set[ResourceKey] = set()
 
     def add(self, adder: Adder, paths: Mapping[str, tuple[ResourceKey, ...]]) -> None:
-        """Watch some paths.
-
-        Raises:
-            WatchLimit: the kernel has no room; some of the paths are not watched.
-        """
+        """Watch some paths, as far as there is room."""
         for path, keys in paths.items():
-            self._add(adder, os.path.normpath(path), set(keys))
+            try:
+                self._add(adder, os.path.normpath(path), set(keys))
+            except WatchLimit:
+                # Others may still be watched: in a directory that has its watch already.
+                self._unwatched.update(keys)
+
+    @property
+    def unwatched(self) -> Keys:
+        """The resources of which a path is not watched, or not its ancestors."""
+        return frozenset(self._unwatched)
+
+    def directories(self) -> dict[str, tuple[int, bool]]:
+        """Return the watched directories: their number, and whether names in them count."""
+        found = {path: (number, False) for (path, _), number in self._known.items()}
+        full = {
+            path: (number, True) for (path, mask), number in self._known.items() if mask == _FULL
+        }
+        return {**found, **full}
+
+    def keys_of(self, number: int, name: str) -> Keys:
+        """Return the resources that a name in a watched directory concerns; "" is the directory."""
+        if not name:
+            return frozenset(self._below.get(number, ()))
+        return frozenset(self._names.get(number, {}).get(name, ()))
 
     def _add(self, adder: Adder, path: str, keys: set[ResourceKey]) -> None:
         parent, name = _split(path)

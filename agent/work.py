@@ -7,59 +7,61 @@ not carry it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from agent.clock import Clock
+from agent.guarding import Guard
+from agent.step_outcomes import Done
 from protocol import dsse, reports
 from protocol.errors import DecodeError
 from protocol.messages import ModuleVersion, Offer, StepOutcome
+from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
 from protocol.reports import ApplyResult, DriftRecord, PlanResult
 from protocol.roster import DECIDING_ROLES, Roster
 from state_engine.engine.progress import Progress, Resume
 from state_engine.model import NodeFacts, ResolvedResource, ResourceKey, Snapshot
-from state_engine.ports import Ports
+from state_engine.ports import Ports, SecretPort
+from state_engine.references import SecretValue, Unavailable
 
 # Problems of modules that a refusal shows: ten lines of 100 characters are 1 KiB.
 MAX_PROBLEMS = 10
-
-
-class Stopped(Exception):  # noqa: N818 - it is how an engine call ends when the agent stops
-    """The agent is stopping: what was not reported yet is not to be recorded."""
-
-
-class Done(msgspec.Struct, frozen=True):
-    """What became of a step: its outcome, its document, and the snapshot if that changed."""
-
-    outcome: StepOutcome
-    document: PlanResult | ApplyResult | DriftRecord | None = None
-    digest: str = ""
-    message: str = ""
-    snapshot: Snapshot | None = None
-    reason: Reason | None = None
+# Resources that a drift record lists as pending: 100 of 300 bytes are a sixth of a journal entry.
+MAX_PENDING = 100
 
 
 class Circumstances(msgspec.Struct, frozen=True):
-    """What a step is done with: who we are, whom we trust, what was applied before."""
+    """What a step is done with: who we are, whom we trust, what was applied before.
+
+    `rule` is what the host's own policy says of changes; a refusal: its file cannot be understood.
+    `secrets` are those that came with the step; a refusal: one of them is not as it was signed.
+    `local`: root on this host gave the modules, which are trusted and approved by that.
+    """
 
     facts: NodeFacts
     roster: Roster | None
     snapshot: Snapshot
+    rule: CapabilityRule | Refused = CapabilityRule()
+    secrets: Mapping[str, SecretValue | Unavailable] | Refused = {}
+    local: bool = False
 
 
 class Hooks(msgspec.Struct, frozen=True):
     """What a step calls back: each returns once what it says is durable.
 
     `begin` comes before the first look, `report` around each item of an apply, `cancelled` says
-    that the step is no longer wanted.
+    that the step is no longer wanted. `reached` says whether the coordinator was met anew within so
+    many seconds; None: nobody can tell, and nothing is guarded. `window` is how many it has.
     """
 
     begin: Callable[[], None]
     report: Callable[[Progress], None]
     cancelled: Callable[[], bool]
+    reached: Callable[[float], bool] | None = None
+    window: float = 60.0
 
 
 class Engine:
@@ -72,11 +74,13 @@ class Engine:
         *,
         clock: Clock,
         programs_cancelled: Callable[[], bool],
+        secrets: SecretPort | None = None,
     ) -> None:
         self._state_dir = state_dir
         self._fingerprint_key = fingerprint_key
         self._clock = clock
         self._programs_cancelled = programs_cancelled
+        self._secrets = secrets
         self._ports: Ports | None = None
 
     @property
@@ -90,6 +94,7 @@ class Engine:
                 self._fingerprint_key,
                 clock=self._clock,
                 cancelled=self._programs_cancelled,
+                secrets=self._secrets,
             )
         return self._ports
 
@@ -112,20 +117,33 @@ class Engine:
             )
         except StoppedError:
             return Done("cancelled")
+        done = Done("succeeded", result, result.digest, pending=pending(resources, around.snapshot))
         unread = unsigned_modules(result)
         if not unread:
-            return Done("succeeded", result, result.digest)
+            return done
         text = f"checks of {', '.join(unread)} were not run: no trusted signature"
-        return Done("succeeded", result, result.digest, text, reason=Reason.MODULE_UNSIGNED)
+        return msgspec.structs.replace(done, message=text, reason=Reason.MODULE_UNSIGNED)
 
     def apply(
         self, offer: Offer, around: Circumstances, hooks: Hooks, resume: Resume
     ) -> Done | Refused:
-        """Apply what a decision covers; `resume` is how far an interrupted apply had come."""
+        """Apply what a decision covers; `resume` is how far an interrupted apply had come.
+
+        What may cut this host off goes back unless the coordinator is met anew.
+        """
+        guard = Guard(self._state_dir, offer.operation_id, hooks.reached, hooks.window)
+        done = self._apply(offer, around, hooks, resume, guard)
+        if isinstance(done, Refused):
+            return done
+        return guard.settle(done, around.snapshot, around.facts.node_id, self.ports)
+
+    def _apply(
+        self, offer: Offer, around: Circumstances, hooks: Hooks, resume: Resume, guard: Guard
+    ) -> Done | Refused:
         from state_engine.engine.apply import apply_plan
         from state_engine.engine.progress import recovered
 
-        resources = resolve(offer, around)
+        resources = allowed(offer, around)
         if isinstance(resources, Refused):
             if not resume.started and not resume.finished:
                 return resources
@@ -139,15 +157,18 @@ class Engine:
             resources,
             around.snapshot,
             self.ports,
-            approved=frozenset(offer.approved),
+            approved=_approved(offer, around),
             resume=resume,
             progress=hooks.report,
             cancelled=hooks.cancelled,
             removal_limit=offer.removal_limit,
+            at_risk=guard.arm,
         )
         result = outcome.result
         name, message, reason = apply_outcome(result)
-        return Done(name, result, result.plan_digest, message, outcome.snapshot, reason)
+        after = outcome.snapshot
+        left = pending(resources, after)
+        return Done(name, result, result.plan_digest, message, after, reason, left)
 
     def drift(self, record: DriftRecord, around: Circumstances, hooks: Hooks) -> Done:
         """Look at everything and complete the record that was begun for it."""
@@ -165,11 +186,50 @@ class Engine:
         snapshot: Snapshot,
         only: frozenset[ResourceKey] | None,
         cancelled: Callable[[], bool],
+        *,
+        verify: bool = False,
     ) -> tuple[reports.ResourceDiff, ...]:
-        """Return what differs from the snapshot, of some resources or of all."""
+        """Return what differs from the snapshot, of some resources or of all.
+
+        `verify` reads every content anew instead of trusting what a file's times and size say.
+        """
         from state_engine.engine.drift import find_drift
 
-        return find_drift(snapshot, self.ports, only=only, cancelled=cancelled)
+        return find_drift(
+            snapshot, self.ports, only=only, verify_content=verify, cancelled=cancelled
+        )
+
+    def repair(
+        self,
+        operation_id: str,
+        around: Circumstances,
+        keys: frozenset[ResourceKey],
+        hooks: Hooks,
+    ) -> tuple[ApplyResult, Snapshot]:
+        """Bring some resources back to what was last applied; the snapshot is how they are now."""
+        from state_engine.engine.repair import repair
+
+        node, snapshot = around.facts.node_id, around.snapshot
+        outcome = repair(
+            operation_id,
+            node,
+            snapshot,
+            self.ports,
+            keys=keys,
+            progress=hooks.report,
+            cancelled=hooks.cancelled,
+        )
+        return outcome.result, outcome.snapshot
+
+
+def pending(
+    resources: tuple[ResolvedResource, ...], snapshot: Snapshot
+) -> tuple[reports.ResourceDiff, ...]:
+    """Return how what is desired differs from what is applied, without the texts."""
+    from state_engine.engine.pending import find_pending
+
+    found = find_pending(resources, snapshot)[:MAX_PENDING]
+    return tuple(msgspec.structs.replace(item, changes=()) for item in found)
 
 
 def drift_record(
@@ -219,6 +279,8 @@ def resolve(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...]
     from state_engine.language.resolve import resolve as resolve_modules
     from state_engine.model import Module
 
+    if isinstance(around.secrets, Refused):
+        return around.secrets
     modules: list[Module] = []
     for version in offer.modules:
         module, problems = validate.check_text(version.content, version.name)
@@ -226,12 +288,32 @@ def resolve(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...]
             return _invalid([str(problem) for problem in problems])
         modules.append(module)
     trusted = frozenset(
-        version.sha256 for version in offer.modules if is_trusted(version, around.roster)
+        version.sha256
+        for version in offer.modules
+        if around.local or is_trusted(version, around.roster)
     )
-    resolved = resolve_modules(modules, around.facts, trusted=trusted)
+    resolved = resolve_modules(modules, around.facts, trusted=trusted, secrets=around.secrets)
     if not resolved.ok:
         return _invalid([str(problem) for problem in resolved.problems])
     return resolved.resources
+
+
+def _approved(offer: Offer, around: Circumstances) -> frozenset[str] | None:
+    # A standing decision covers whatever differs now; its own guard limits removals.
+    return None if around.local or offer.standing is not None else frozenset(offer.approved)
+
+
+def allowed(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...] | Refused:
+    """Return what an offer's modules mean on this host, if its own policy lets them do it."""
+    from agent import policy_check
+
+    if isinstance(around.rule, Refused):
+        return around.rule
+    resources = resolve(offer, around)
+    if isinstance(resources, Refused):
+        return resources
+    refused = policy_check.forbidden(resources, around.snapshot, around.rule)
+    return resources if refused is None else refused
 
 
 def is_trusted(version: ModuleVersion, roster: Roster | None) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from client.failures import AuthError, UnreachableError
 from client.transport import Answer, Transport
-from protocol import api, dsse
+from protocol import api, api_why, dsse
 from protocol.reports import DriftRecord, MachineState, ScriptOutput, content_digest
 
 BASE = "/api/v1"
@@ -119,9 +119,9 @@ class Api:
         """Remove one tag."""
         self._send("DELETE", f"/agents/{_part(node_id)}/tags/{_part(key)}")
 
-    def why(self, node_id: str) -> api.Why:
+    def why(self, node_id: str) -> api_why.Why:
         """Return what there is to say of a node, newest first."""
-        return self._get(f"/agents/{_part(node_id)}/why", api.Why)
+        return self._get(f"/agents/{_part(node_id)}/why", api_why.Why)
 
     def discover(self, target: str | None) -> None:
         """Let the coordinator announce itself."""
@@ -242,6 +242,26 @@ class Api:
         return self._get(f"/drift/{_part(drift_id)}", DriftRecord)
 
     # --- the ways
+
+    def raw(self, path: str, params: dict[str, str]) -> bytes:
+        """Return the bytes of an answer that is not one JSON document."""
+        return self._call("GET", path, params=params).body
+
+    def end(self, path: str) -> None:
+        """Delete an object of a family that has a module of its own."""
+        self._send("DELETE", path)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        body: msgspec.Struct | None = None,
+        params: dict[str, str] | None = None,
+    ) -> T:
+        """Return one answer, for the families that have a module of their own."""
+        data = msgspec.json.encode(body) if body is not None else None
+        return _decode(self._call(method, path, body=data, params=params), kind)
 
     def _get(self, path: str, kind: type[T], params: dict[str, str] | None = None) -> T:
         return _decode(self._call("GET", path, params=params), kind)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from client.failures import ClientError, ExitCode
+from client import approvals_api
+from client.failures import ClientError, ExitCode, NotFoundError
 from client.planning import Planned, by_label, show_plan, wait, with_documents
 from client.questions import confirm
 from client.render.grouping import totals
@@ -16,8 +17,18 @@ from client.render.plan import summary
 from client.render.results import run_lines, succeeded
 from client.render.words import counted
 from client.session import Session
-from client.sign import Statement, check_removals, check_run, decide, shown_statement
+from client.sign import (
+    Statement,
+    check_decision,
+    check_removals,
+    check_run,
+    decide,
+    has_signed,
+    shown_statement,
+)
+from protocol import dsse, ids
 from protocol.api import Run, RunRequest
+from protocol.api_approvals import Approval
 from protocol.decisions import Verdict
 from protocol.dsse import Envelope
 
@@ -27,12 +38,16 @@ NOTHING = "Nothing to do: the hosts are as desired."
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What the operator allows and wants: removals a host, no question, a comment, no waiting."""
+    """What the operator allows and wants: removals a host, no question, a comment, no waiting.
+
+    `apply`: the apply is what is wanted, and not only one's own signature.
+    """
 
     removal_limit: int = 0
     yes: bool = False
     comment: str = ""
     wait: bool = True
+    apply: bool = False
 
 
 def approve_plan(session: Session, planned: Planned, wish: Wish, waiting: Run | None) -> int:
@@ -117,25 +132,95 @@ def _start(session: Session, planned: Planned, wish: Wish) -> Run:
 
 
 def _sign_and_follow(session: Session, planned: Planned, wish: Wish, run: Run) -> int:
-    if run.phase != "waiting_approval":
+    signed_there = wish.apply and run.decision is not None
+    if run.phase != "waiting_approval" and not signed_there:
         raise ClientError(
             f"run {run.run_id} does not wait for approval, it is {run.phase}",
             next_command=f"standfast runs show {run.run_id}",
             code="run_not_waiting",
         )
     made = check_run(run, planned.plans, wish.removal_limit, session.profile.scope)
-    run = session.api.decide(run.run_id, _signed(session, made, "approve", wish.comment))
-    if not wish.wait:
-        return _left(session, run, made)
-    session.out.note(f"signed sha256:{made.action_hash}; run {run.run_id} goes on")
-    run = wait(session, run.run_id, APPLY_PATIENCE)
     if run.phase == "waiting_approval":
+        run = _give(session, run, made, wish)
+    else:
+        session.out.note("the coordinator has signed by itself, as the hosts' own policy allows")
+    if run.phase != "waiting_approval" and wish.wait:
+        session.out.note(f"signed sha256:{made.action_hash}; run {run.run_id} goes on")
+        run = wait(session, run.run_id, APPLY_PATIENCE)
+    if run.phase == "waiting_approval":
+        return tell_waiting(session, run, made, wish)
+    return tell_run(session, run) if wish.wait else _left(session, run, made)
+
+
+def _give(session: Session, run: Run, made: Statement, wish: Wish) -> Run:
+    """Sign, as the first or together with those who have; twice by the same key is once."""
+    if run.decision is None:
+        return session.api.decide(run.run_id, _signed(session, made, "approve", wish.comment))
+    trusted = session.trusted()
+    scope, now = session.profile.scope, session.now()
+    check_decision(run.decision, made, scope=scope, roster=trusted.roster, now=now)
+    if has_signed(run.decision, session.key):
+        session.out.note("you have signed this already")
+        # What was signed about the hosts, or the roster, may be other since: it is judged anew.
+        return session.api.decide(run.run_id, run.decision)
+    own = ids.operator_id(session.key.public)
+    return session.api.decide(run.run_id, dsse.add_signature(run.decision, session.key, own))
+
+
+def tell_waiting(session: Session, run: Run, made: Statement, wish: Wish) -> int:
+    """Say that a run waits for more signatures, of whom and until when; return the exit code.
+
+    Raises:
+        ClientError: the apply itself was wished for, and has not come about.
+    """
+    found = _approval(session, run.run_id)
+    missing = waiting_text(found) if found is not None else "more signatures"
+    if found is not None and _counts_not(found, ids.operator_id(session.key.public)):
+        session.out.note("your signature does not count: role or grants do not cover every host")
+    following = f"standfast approve {run.run_id}"
+    if wish.apply and wish.wait:
         raise ClientError(
-            f"run {run.run_id} waits for the signature of one operator more",
-            next_command=f"standfast approve {run.run_id}",
+            f"signed; run {run.run_id} waits for {missing}",
+            next_command=f"{following}, by one of them; then it goes on by itself",
             code="quorum_missing",
         )
-    return tell_run(session, run)
+    if session.out.as_json:
+        known = {"run_id": run.run_id, "phase": run.phase, "action_hash": made.action_hash}
+        waiting = found.waiting if found is not None else None
+        session.out.document({**known, "waiting": waiting, "next": following})
+    else:
+        session.out.lines(
+            [f"signed sha256:{made.action_hash}; run {run.run_id} waits for {missing}"]
+        )
+        session.out.lines([f"next: {following}, by one of them"])
+    return ExitCode.OK
+
+
+def _counts_not(found: Approval, own: str) -> bool:
+    asked = found.requester_excluded and found.requested_by
+    return any(
+        one.operator_id == own and not one.counts and one.username != asked for one in found.signed
+    )
+
+
+def waiting_text(found: Approval) -> str:
+    """Return in words what an approval still takes."""
+    waiting = found.waiting
+    if waiting is None:
+        return "nothing more"
+    parts = [f"that of {waiting.requester}, who asked for it"] if waiting.requester else []
+    others = [name for name in waiting.of if name != waiting.requester]
+    if waiting.signatures:
+        more = counted(waiting.signatures, "signature")
+        parts.insert(0, f"{more} more, of {', '.join(others) or 'nobody who is left'}")
+    return "; and ".join(parts) or "the hosts' own rules"
+
+
+def _approval(session: Session, run_id: str) -> Approval | None:
+    try:
+        return approvals_api.approval(session.api, run_id)
+    except NotFoundError:
+        return None
 
 
 def _left(session: Session, run: Run, made: Statement) -> int:
@@ -150,14 +235,12 @@ def _left(session: Session, run: Run, made: Statement) -> int:
 
 
 def _signed(session: Session, made: Statement, verdict: Verdict, comment: str) -> Envelope:
-    trusted = session.trusted()
-    scope = session.profile.scope
     return decide(
         made,
         verdict,
         session.key,
-        scope=scope,
-        epoch=trusted.roster.epoch(scope),
+        scope=session.profile.scope,
+        roster=session.trusted().roster,
         now=session.now(),
         entropy=session.entropy(),
         comment=comment,

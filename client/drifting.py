@@ -49,7 +49,8 @@ def tell_drift(session: Session, record: DriftRecord, agent: Agent, *, detailed:
         shown = tuple(map(masked, record.resources))
         session.out.document(msgspec.structs.replace(record, resources=shown))
     else:
-        session.out.lines(drift_lines(record, name, session.out.when(record.checked_at)))
+        when = session.out.when(record.checked_at)
+        session.out.lines(drift_lines(record, name, when, session.out.when))
         if record.status == "drifted":
             modules = sorted({item.module for item in record.resources})
             named = " ".join(f"--module {module}" for module in modules)

@@ -68,6 +68,8 @@ class UnreachableError(ClientError):
 class RejectedError(ClientError):
     """The coordinator refused a request; `status` is the HTTP status of the answer."""
 
-    def __init__(self, message: str, *, status: int, code: str, where: str = "") -> None:
-        super().__init__(message, where=where, code=code)
+    def __init__(
+        self, message: str, *, status: int, code: str, where: str = "", next_command: str = ""
+    ) -> None:
+        super().__init__(message, where=where, next_command=next_command, code=code)
         self.status = status

@@ -28,15 +28,24 @@ def store(config_dir: Path, key: SigningKey) -> Path:
     Raises:
         ClientError: there is a key already; it is never overwritten.
     """
+    path = key_path(config_dir)
+    store_file(path, key)
+    return path
+
+
+def store_file(path: Path, key: SigningKey) -> None:
+    """Write a key as unencrypted PKCS #8, mode 0600.
+
+    Raises:
+        ClientError: there is a file already; it is never overwritten.
+    """
     private = Ed25519PrivateKey.from_private_bytes(key.seed())
     data = private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    path = key_path(config_dir)
     create_private(path, data)
-    return path
 
 
 def load(config_dir: Path) -> SigningKey:
@@ -47,13 +56,24 @@ def load(config_dir: Path) -> SigningKey:
         ClientError: the file is readable by others, or is not a key.
     """
     path = key_path(config_dir)
-    data = read_private(path)
-    if data is None:
+    if read_private(path) is None:
         raise AuthError(
             f"there is no operator key at {path}",
             next_command="standfast operator init --username NAME",
             code="no_operator_key",
         )
+    return load_file(path)
+
+
+def load_file(path: Path) -> SigningKey:
+    """Return the key in a file, such as a recovery key that is kept elsewhere.
+
+    Raises:
+        ClientError: no such file, readable by others, or not a key.
+    """
+    data = read_private(path)
+    if data is None:
+        raise ClientError(f"there is no file {path}", code="file_unreadable")
     try:
         private = serialization.load_pem_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from client import clock
+from client import clock, vouching
 from client.failures import BadUsageError, ClientError, NotFoundError, UntrustedError
 from client.follow import OPEN, follow
 from client.node_names import find_all, label
@@ -155,7 +155,8 @@ def proven_document(session: Session, run: Run, step: RunStep) -> Json:
     if step.receipt is None:
         raise _unproven(name, "it comes without the host's signature", "receipt_missing")
     try:
-        said = receipts.check(step.receipt, step.node_id, run.run_id)
+        vouched = vouching.vouched_key(session, step.node_id, step.receipt.public_key)
+        said = receipts.check(step.receipt, step.node_id, run.run_id, vouched)
     except DecodeError as error:
         raise _unproven(name, str(error), "receipt_invalid") from error
     if said.artifact is None:

@@ -11,7 +11,7 @@ import msgspec
 
 from client.failures import ClientError, UntrustedError
 from client.private_files import read_private, replace_private
-from protocol import dsse, ids, roster
+from protocol import dsse, ids, roster, sealing
 from protocol.api import RosterResponse
 from protocol.errors import DecodeError
 from protocol.keys import SigningKey
@@ -31,7 +31,9 @@ def first_roster(key: SigningKey, username: str, now: float) -> dsse.Envelope:
     """
     operator_id = ids.operator_id(key.public)
     name = ids.check_name(username)
-    only = RosterOperator(operator_id, name, key.public.hex(), "admin")
+    # So that secrets which others set are sealed to this admin too.
+    sealing_key = sealing.operator_key(key.seed()).public.hex()
+    only = RosterOperator(operator_id, name, key.public.hex(), "admin", sealing_key)
     content = roster.encode(Roster(1, 1, (only,), 1, "", int(now)))
     return dsse.sign(dsse.ROSTER, content, key, operator_id)
 
@@ -119,15 +121,24 @@ def refusal(refused: Refused, url: str) -> UntrustedError:
 
 
 def with_operator(
-    trusted: TrustedRoster, public_key: bytes, username: str, role: Role, now: float
+    trusted: TrustedRoster,
+    public_key: bytes,
+    username: str,
+    role: Role,
+    now: float,
+    sealing_key: str = "",
 ) -> Roster:
     """Return the next version with one operator more.
+
+    `sealing_key` (hex) is what they say of theirs; "" if secrets are not to be sealed to them.
 
     Raises:
         InvalidName: the username breaks its rule.
     """
     name = ids.check_name(username)
-    added = RosterOperator(ids.operator_id(public_key), name, public_key.hex(), role)
+    if sealing_key:
+        ids.check_hex64(sealing_key, "the sealing key")
+    added = RosterOperator(ids.operator_id(public_key), name, public_key.hex(), role, sealing_key)
     return _next(trusted, (*trusted.roster.operators, added), now)
 
 

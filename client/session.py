@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from client import certificate, clock, login, operator_key, profiles, roster_cache
+from client import audit, certificate, clock, login, operator_key, profiles, roster_cache
 from client.api import Api
-from client.failures import BadUsageError, ClientError, UntrustedError
+from client.failures import AuthError, BadUsageError, ClientError, UntrustedError
 from client.profiles import Profile, Profiles
 from client.questions import confirm, is_interactive
 from client.render.output import Output, make_output
@@ -22,6 +22,7 @@ from client.transport import Transport
 from protocol import roster
 from protocol.api import RosterResponse
 from protocol.errors import InvalidName
+from protocol.handshake import follow_rotations
 from protocol.ids import check_hex64
 from protocol.keys import SigningKey
 from protocol.reasons import Reason, Refused
@@ -29,6 +30,10 @@ from protocol.roster import TrustedRoster
 
 # 64 answers of up to 512 versions each; a coordinator that always says "more" is not followed.
 MAX_ROSTER_ROUNDS = 64
+RECOVERED = (
+    "CRITICAL: recovery keys, and not the admins, have signed the roster up to version {version};"
+    " if that was not agreed on, stop here and ask: standfast roster show"
+)
 
 
 class Settings(msgspec.Struct):
@@ -55,11 +60,18 @@ class Session:
         self._api: Api | None = None
         self._transport: Transport | None = None
         self._current: str | None = None
+        # Given to a program that has no operator's key; it signs nothing.
+        self._given = os.environ.get("STANDFAST_TOKEN") or None
 
     def close(self) -> None:
         """End the connections."""
         if self._transport is not None:
             self._transport.close()
+
+    @property
+    def has_token(self) -> bool:
+        """Say whether an API token was given instead of a log-in."""
+        return self._given is not None
 
     @property
     def key(self) -> SigningKey:
@@ -117,6 +129,8 @@ class Session:
                 newest = _taken(roster_cache.advance(held, pinned, answer), self.profile.url)
             moved = held is None or newest.roster.version > held.roster.version
             held = newest
+            if newest.recovered:
+                self.out.note(RECOVERED.format(version=newest.roster.version))
             if moved:
                 roster_cache.save(self.directory, self.profile.name, newest)
             if newest.roster.version == answer.version:
@@ -175,17 +189,47 @@ class Session:
     # --- log-in and roster
 
     def _token(self, fresh: bool) -> str:
+        if self._given is not None:
+            if fresh:
+                raise AuthError(
+                    "the coordinator does not take the token in STANDFAST_TOKEN: it was revoked,"
+                    " it has ended, or it is of another coordinator",
+                    next_command="an admin: standfast tokens list",
+                    code="token_refused",
+                )
+            return self._given
         now = clock.now()
         if self._current is None and not fresh:
             self._current = login.load_token(self.directory, self.profile, self.key, now)
         if self._current is None or fresh:
-            token = login.log_in(self.api, self.profile, self.key, now)
+            token = self._log_in(now)
             login.save_token(self.directory, self.profile, token)
             self._current = token.token
             self._after_login()
         return self._current
 
+    def _log_in(self, now: float) -> login.Token:
+        try:
+            return login.log_in(self.api, self.profile, self.key, now)
+        except UntrustedError as error:
+            if error.code != "coordinator_key_changed" or not self._follow_rotation():
+                raise
+        return login.log_in(self.api, self.profile, self.key, now)
+
+    def _follow_rotation(self) -> bool:
+        """Pin the successor that the pinned coordinator key has named, if it has named one."""
+        pinned = bytes.fromhex(self.profile.coordinator_key)
+        found = follow_rotations(pinned, self.api.status().rotations)
+        if found == pinned:
+            return False
+        self.keep(msgspec.structs.replace(self.profile, coordinator_key=found.hex()))
+        self.out.note(
+            f"the coordinator has a new key, which the old one named: {found.hex()[:16]}…"
+        )
+        return True
+
     def _after_login(self) -> None:
+        audit.watch(self)
         # The first log-in at a coordinator without a roster brings it one.
         if roster_cache.load(self.directory, self.profile.name) is not None:
             return

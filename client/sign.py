@@ -15,12 +15,16 @@ from protocol.api import Run
 from protocol.decisions import Decision, Verdict
 from protocol.keys import SigningKey
 from protocol.limits import MAX_DECISION_NODES
+from protocol.reasons import Refused
 from protocol.reports import PlanResult, item_digest, plan_digest
+from protocol.roster import Roster
 
 # Actions that a decision binds; the others are told but never done.
 BOUND = frozenset({"create", "update", "remove", "run"})
 # A signature that lies around is a risk, one that ends before the hosts come back is useless.
 DECISION_SECONDS = 3_600
+# Where several people have to sign, they have a working day for it; the run itself waits a day.
+COLLECTING_SECONDS = 8 * 3_600
 
 
 class HostPlan(msgspec.Struct, frozen=True):
@@ -158,16 +162,18 @@ def decide(
     key: SigningKey,
     *,
     scope: str,
-    epoch: int,
+    roster: Roster,
     now: float,
     entropy: bytes,
     comment: str = "",
 ) -> dsse.Envelope:
-    """Return a signed decision for one use per host, valid for one hour from now.
+    """Return a signed decision for one use per host, valid from now on.
 
-    `entropy` is 10 random bytes, `epoch` is that of the client's own verified roster.
+    `entropy` is 10 random bytes, `roster` the client's own verified one.
     """
     operator_id = ids.operator_id(key.public)
+    rule = decisions.required(roster, scope, "state.apply")
+    several = verdict == "approve" and (rule.quorum > 1 or rule.requester_excluded)
     decision = Decision(
         v=1,
         decision_id=ids.ulid(now, entropy),
@@ -176,14 +182,68 @@ def decide(
         action_hash=made.action_hash,
         nodes=made.nodes,
         scope=scope,
-        epoch=epoch,
+        epoch=roster.epoch(scope),
         not_before=int(now),
-        expires_at=int(now) + DECISION_SECONDS,
+        expires_at=int(now) + (COLLECTING_SECONDS if several else DECISION_SECONDS),
         uses=1,
         requested_by=operator_id,
         comment=comment,
+        roster_version=roster.version,
     )
     return dsse.sign(dsse.DECISION, decisions.encode(decision), key, operator_id)
+
+
+def check_decision(
+    envelope: dsse.Envelope, made: Statement, *, scope: str, roster: Roster, now: float
+) -> Decision:
+    """Return a decision that others have signed, if it says no more than what was shown to us.
+
+    What the first of them fixed is signed by all: each field that a host would judge by is held
+    against the plans that were shown, our own roster and our own clock.
+
+    Raises:
+        UntrustedError: it covers something else, or more, than what was shown.
+        ClientError: it is over, or was made before the operators drew a line.
+    """
+    found = decisions.decode(envelope)
+    if isinstance(found, Refused):
+        raise _lie(f"the decision that collects signatures is none: {found.detail}", "not_ours")
+    wrong = _widened(found, made, scope, roster)
+    if wrong is not None:
+        raise UntrustedError(
+            f"the decision that collects signatures {wrong}; nothing was signed",
+            next_command=f"standfast approvals revoke {found.decision_id}",
+            code="decision_changed",
+        )
+    if now >= found.expires_at or found.epoch < roster.epoch(scope):
+        raise ClientError(
+            "the decision that collects signatures is over",
+            next_command=f"standfast approvals revoke {found.decision_id}, then approve anew",
+            code="expired",
+        )
+    return found
+
+
+def _widened(found: Decision, made: Statement, scope: str, roster: Roster) -> str | None:
+    if found.verdict != "approve" or found.capability != "state.apply":
+        return f"is a {found.verdict} of {found.capability}"
+    if found.action_hash != made.action_hash:
+        return f"covers {found.action_hash[:16]}, the plans shown make {made.action_hash[:16]}"
+    if set(found.nodes) != set(made.nodes):
+        return "names other hosts than those shown"
+    if found.scope != scope or found.uses != 1:
+        return f"is for {found.uses} uses in {found.scope}"
+    if found.expires_at - found.not_before > COLLECTING_SECONDS:
+        return f"is valid for {found.expires_at - found.not_before} seconds"
+    if found.roster_version > roster.version:
+        return f"was made under roster {found.roster_version}, which nobody has shown us"
+    return None
+
+
+def has_signed(envelope: dsse.Envelope, key: SigningKey) -> bool:
+    """Say whether a key's own signature stands on an envelope, and holds."""
+    own = ids.operator_id(key.public)
+    return own in dsse.signers(envelope, {own: key.public})
 
 
 def _check_nodes(run: Run, shown: Mapping[str, HostPlan], placed: set[str]) -> None:

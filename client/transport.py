@@ -131,6 +131,7 @@ class Transport:
         noted = f"{where}, request {decoded.meta.request_id}"
         if status == HTTPStatus.UNAUTHORIZED:
             return AuthError(message, where=noted, code=error.code)
+        known = error.next or ""
         if status == HTTPStatus.FORBIDDEN:
             return AuthError(
                 message, where=noted, next_command="standfast operator whoami", code=error.code
@@ -138,7 +139,9 @@ class Transport:
         if status == HTTPStatus.NOT_FOUND:
             following = next((LISTS[kind] for kind in LISTS if kind in error.message), "")
             return NotFoundError(message, where=noted, code=error.code, next_command=following)
-        return RejectedError(message, status=status, code=error.code, where=noted)
+        return RejectedError(
+            message, status=status, code=error.code, where=noted, next_command=known
+        )
 
 
 def _read(response: httpx.Response) -> bytes:

@@ -17,8 +17,11 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 
 from coordinator.api import (
     agents,
+    approvals,
+    audit,
     auth,
     browse,
+    clones,
     discover,
     documented,
     enrollment_keys,
@@ -31,17 +34,25 @@ from coordinator.api import (
     problems,
     roster,
     runs,
+    secrets,
+    sessions,
     state,
     status,
     tags,
+    tokens,
 )
 from coordinator.api.calls import provide_call
 from coordinator.api.rates import RateLimit
+from coordinator.audit_keeper import keep
+from coordinator.autosigner import autosign
 from coordinator.context import App
 from coordinator.link import link_route
 from coordinator.sweeper import sweep
 from protocol.limits import MAX_BODY
 from protocol.version import VERSION
+
+# Failed log-ins that are written into the event log: 6 a minute are 3 MB a month.
+REPORTS_PER_MINUTE = 6
 
 _FAMILIES: tuple[Sequence[ControllerRouterHandler], ...] = (
     status.routes,
@@ -50,20 +61,35 @@ _FAMILIES: tuple[Sequence[ControllerRouterHandler], ...] = (
     operators.routes,
     roster.routes,
     agents.routes,
+    clones.routes,
     tags.routes,
     modules.routes,
+    secrets.routes,
     enrollment_keys.routes,
     state.routes,
     runs.routes,
+    approvals.routes,
     events.routes,
+    audit.routes,
 )
 
 
 def build(context: App) -> ASGIApp:
     """Return the application for a server to run."""
     streams: Counter[str] = Counter()
-    log_ins = RateLimit(context.config.auth_requests_per_minute)
-    settings = State({"context": context, "log_in_rate": log_ins, "streams": streams})
+    per_minute = context.config.auth_requests_per_minute
+    settings = State(
+        {
+            "context": context,
+            "streams": streams,
+            # Knocks, wrong answers and tokens that are none each have a bucket of their own: who
+            # uses one up is not kept from the rest.
+            "log_in_rate": RateLimit(per_minute),
+            "wrong_rate": RateLimit(per_minute),
+            "guess_rate": RateLimit(per_minute),
+            "report_rate": RateLimit(REPORTS_PER_MINUTE),
+        }
+    )
     return envelope.wrap(framework(settings), context.clock)
 
 
@@ -71,7 +97,13 @@ def framework(settings: State | None = None) -> Litestar:
     """Return the routes with all that belongs to them; without a state only to be described."""
     handlers = [handler for family in _FAMILIES for handler in family]
     return Litestar(
-        [Router("/api/v1", route_handlers=handlers), *health.routes, link_route],
+        [
+            Router("/api/v1", route_handlers=handlers),
+            *tokens.routes,
+            *sessions.routes,
+            *health.routes,
+            link_route,
+        ],
         state=settings,
         guards=[permissions.guard],
         dependencies={
@@ -98,6 +130,8 @@ async def _background(app: Litestar) -> AsyncGenerator[None]:
     context: App = app.state.context
     async with anyio.create_task_group() as group:
         group.start_soon(sweep, context)
+        group.start_soon(keep, context)
+        group.start_soon(autosign, context)
         try:
             yield
         finally:
@@ -122,7 +156,7 @@ def _document() -> OpenAPIConfig:
                 "bearer": SecurityScheme(
                     type="http",
                     scheme="bearer",
-                    description="A session token of POST /api/v1/auth/verify.",
+                    description="A session token of POST /api/v1/auth/verify, or an API token.",
                 )
             }
         ),

@@ -58,6 +58,14 @@ class CoordinatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     auth_requests_per_minute: Annotated[
         Positive, says("Log-in requests of one address in a minute; more are answered 429.")
     ] = 60
+    audit_retention_days: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            le=36_500,
+            description="Days that events are kept, if no admin decided otherwise; 0: for ever.",
+        ),
+    ] = 90
     public_enrollment_key_enabled: Annotated[
         bool,
         says("Give anybody who asks an enrolment key for one host, which then waits for approval."),

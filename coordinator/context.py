@@ -9,6 +9,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.hub import Hub
 from coordinator.links import Links
 from coordinator.store.database import Store
+from protocol import dsse
 from protocol.keys import SigningKey
 
 
@@ -16,7 +17,8 @@ from protocol.keys import SigningKey
 class App:
     """The parts of one running coordinator; `links` are its live agents.
 
-    `tls_fingerprint` is "" where TLS is off.
+    `tls_fingerprint` is "" where TLS is off. `rotations` are the statements by which older keys of
+    this coordinator named their successors.
     """
 
     store: Store
@@ -26,3 +28,4 @@ class App:
     clock: Clock
     tls_fingerprint: str
     links: Links
+    rotations: tuple[dsse.Envelope, ...] = ()

@@ -63,7 +63,15 @@ def load_key(directory: Path) -> SigningKey:
     Raises:
         IdentityError: there is none, others may read it, or it does not hold a seed.
     """
-    path = directory / KEY_FILE
+    return read_key(directory / KEY_FILE)
+
+
+def read_key(path: Path) -> SigningKey:
+    """Return the signing key that a file holds.
+
+    Raises:
+        IdentityError: there is none, others may read it, or it does not hold a seed.
+    """
     text = _read_secret(path, "run standfast-coordinator init first").decode("ascii", "replace")
     try:
         return SigningKey(check_hex64(text.strip(), "the seed"))
@@ -79,7 +87,7 @@ def create_key(directory: Path) -> SigningKey:
         IdentityError: there is one already.
     """
     key = SigningKey.generate()
-    _write_secret(directory / KEY_FILE, key.seed().hex().encode() + b"\n")
+    write_secret(directory / KEY_FILE, key.seed().hex().encode() + b"\n")
     return key
 
 
@@ -139,8 +147,8 @@ def _make_tls(certificate: Path, key: Path, names: tuple[str, ...], now: float) 
         .sign(private, hashes.SHA256())
     )
     pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    _write_secret(key, private.private_bytes(pem, form, serialization.NoEncryption()))
-    _write_secret(certificate, built.public_bytes(pem))
+    write_secret(key, private.private_bytes(pem, form, serialization.NoEncryption()))
+    write_secret(certificate, built.public_bytes(pem))
 
 
 def _general_name(name: str) -> x509.GeneralName:
@@ -150,7 +158,12 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _write_secret(path: Path, data: bytes) -> None:
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a new file that only we can read, durably, its name included.
+
+    Raises:
+        IdentityError: there is one already.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
@@ -159,8 +172,12 @@ def _write_secret(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    # The name itself must survive a power cut, not only the content.
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync(path.parent)
+
+
+def sync(directory: Path) -> None:
+    """Make the names in a directory survive a power cut, not only what they stand for."""
+    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

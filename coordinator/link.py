@@ -6,10 +6,8 @@ is `coordinator.link_dispatch`. An entry is acknowledged only after its commit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import anyio
 import msgspec
@@ -22,8 +20,9 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import SkipValidation
 from sqlalchemy.exc import SQLAlchemyError
 
+from coordinator import link_reports
 from coordinator.context import App
-from coordinator.domain import agents, journal_intake, offers
+from coordinator.domain import agents, clones, journal_intake
 from coordinator.domain.host_reports import Host
 from coordinator.link_dispatch import REJECTED_SECONDS, Dispatch, Down
 from coordinator.store import journals, presence, rosters
@@ -31,6 +30,7 @@ from coordinator.store.connecting import StoreUnusableError
 from coordinator.store.database import Tx
 from coordinator.store.threads import StoreBusyError, StoreClosedError
 from protocol.messages import Ack, Close, Facts, Heartbeat, Journal, Rejected, Welcome
+from protocol.ratchet import Held, Peer
 from protocol.session import (
     Action,
     Authenticated,
@@ -42,7 +42,6 @@ from protocol.session import (
     Send,
 )
 
-V = TypeVar("V", str, int | float | str | None)
 PATH = "/api/v1/agents/link"
 # Frames on their way to one agent: eight offers, and acks between them, of at most 1 MiB each.
 OUTBOX = 16
@@ -50,10 +49,6 @@ OUTBOX = 16
 SEND_SECONDS = 45.0
 # After the link: one short write, so that the host shows up as cut off.
 FAREWELL_SECONDS = 5.0
-# Facts of a host: 200 of 320 bytes are more than any has; 100 strangers add 6 MiB to a list.
-MAX_ATTRIBUTES = 200
-MAX_FACT_NAME = 64
-MAX_FACT = 256
 # WebSocket close codes (RFC 6455, section 7.4.1, and its registry): try again later, normal.
 CLOSE_BUSY = 1013
 CLOSE_NORMAL = 1000
@@ -89,6 +84,7 @@ class _Entry(msgspec.Struct, frozen=True):
     known: agents.Registered
     acked: int
     roster_version: int
+    ratchet: Held
 
 
 async def serve(app: App, socket: Socket) -> None:
@@ -113,7 +109,9 @@ class Link:
     def __init__(self, app: App, socket: Socket) -> None:
         self._app = app
         self._socket = socket
-        self._session = CoordinatorSession(app.identity, nonce=app.store.entropy(32))
+        self._session = CoordinatorSession(
+            app.identity, nonce=app.store.entropy(32), rotations=app.rotations
+        )
         self._name = app.store.entropy(16).hex()
         self._knocking = True
         self._asked: tuple[str, str] | None = None
@@ -236,6 +234,7 @@ class Link:
             proven.hello,
             node_id=node_id,
             approval=known.approval,
+            cloned=known.cloned,
             acked=entry.acked,
             send=self._send,
         )
@@ -248,6 +247,8 @@ class Link:
             time=self._app.clock(),
             scope=known.scope,
             name=known.name,
+            ratchet_seq=entry.ratchet.seq,
+            ratchet=entry.ratchet.value,
         )
         await self._put(self._session.welcome(welcome, anyio.current_time()))
         tasks.start_soon(self._dispatching, self._dispatch)
@@ -267,6 +268,12 @@ class Link:
             return known
         if known.approval == "rejected":
             return Rejected("rejected", "an operator rejected this host", REJECTED_SECONDS)
+        peer = Peer(hello.hostname, self._socket.peer, tx.now)
+        offered = clones.judge(tx, proven.node_id, proven.claim, peer)
+        if isinstance(offered, Rejected):
+            return offered
+        # The new link may have made it one of several that hold the key.
+        known = agents.approval_of(tx, proven.node_id) or known
         presence.connect(
             tx,
             proven.node_id,
@@ -278,7 +285,7 @@ class Link:
         )
         held = rosters.current(tx)
         acked = journals.head(tx, proven.node_id).seq
-        return _Entry(known, acked, held.version if held is not None else 0)
+        return _Entry(known, acked, held.version if held is not None else 0, offered)
 
     async def _dispatching(self, dispatch: Dispatch) -> None:
         await dispatch.run()
@@ -318,10 +325,10 @@ class Link:
             case Heartbeat():
                 offered = frozenset(dispatch.offered) if dispatch.caught_up else None
                 await self._app.store.write(
-                    partial(_heartbeat, host=host, message=message, offered=offered)
+                    partial(link_reports.heartbeat, host=host, message=message, offered=offered)
                 )
             case Facts():
-                await self._app.store.write(partial(_facts, host=host, message=message))
+                await self._app.store.write(partial(link_reports.facts, host=host, message=message))
             case Close():
                 _log.info("agent_closed", node=host.node_id, code=message.code[:64])
             case _:
@@ -334,26 +341,6 @@ class Link:
         dispatch.acknowledged(intake.acked)
         if intake.fault is not None:
             await self._put(self._session.close(intake.fault.code, intake.fault.message))
-
-
-def _heartbeat(tx: Tx, host: Host, message: Heartbeat, offered: frozenset[str] | None) -> None:
-    problems = tuple(problem[:256] for problem in message.problems[:32])
-    drift = message.drift[:64] if message.drift is not None else None
-    presence.seen(tx, host.node_id, drift=drift, problems=problems)
-    offers.heartbeat(tx, host.node_id, frozenset(message.leases), offered_here=offered)
-
-
-def _facts(tx: Tx, host: Host, message: Facts) -> None:
-    presence.set_facts(tx, host.node_id, _bounded(message.attributes), _bounded(message.details))
-
-
-def _bounded(facts: Mapping[str, V]) -> dict[str, V]:
-    names = sorted(name for name in facts if len(name) <= MAX_FACT_NAME)
-    pairs = ((name, facts[name]) for name in names)
-    fitting = (
-        (name, fact) for name, fact in pairs if not isinstance(fact, str) or len(fact) <= MAX_FACT
-    )
-    return dict(islice(fitting, MAX_ATTRIBUTES))
 
 
 class _WebSocket:

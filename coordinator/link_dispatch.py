@@ -13,19 +13,23 @@ import anyio
 import msgspec
 
 from coordinator.context import App
-from coordinator.domain import agents, offers, roster
-from coordinator.store import presence, records
+from coordinator.domain import agents, offers, revocations, roster
+from coordinator.store import audit, node_statements, presence, records
 from coordinator.store.database import Tx
+from coordinator.store.revocations import StoredRevocation
 from protocol import desired, dsse
 from protocol.limits import MAX_FRAME
 from protocol.messages import (
+    Ack,
     Approval,
     Cancel,
     Desired,
     Hello,
     Offer,
     Rejected,
+    RevocationUpdate,
     RosterUpdate,
+    StatementUpdate,
     Welcome,
 )
 
@@ -36,7 +40,17 @@ REJECTED_SECONDS = 300.0
 # Roster versions in one message: together well under a frame.
 ROSTER_BYTES = MAX_FRAME // 2
 
-Down = Welcome | Rejected | RosterUpdate | Desired | Offer | Cancel
+Down = (
+    Welcome
+    | Rejected
+    | RosterUpdate
+    | StatementUpdate
+    | RevocationUpdate
+    | Desired
+    | Offer
+    | Cancel
+    | Ack
+)
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -47,6 +61,9 @@ class Look(msgspec.Struct, frozen=True):
     document: bytes
     chain: tuple[dsse.Envelope, ...]
     standing: offers.Standing
+    statement: node_statements.StoredStatement | None = None
+    revoked: tuple[StoredRevocation, ...] = ()
+    head: dsse.Envelope | None = None
 
 
 class Dispatch:
@@ -59,6 +76,7 @@ class Dispatch:
         *,
         node_id: str,
         approval: Approval,
+        cloned: bool = False,
         acked: int,
         send: Callable[[Down], Awaitable[bool]],
     ) -> None:
@@ -72,6 +90,11 @@ class Dispatch:
         self._journal_head = hello.journal_head
         self._acked = acked
         self._cancelled: set[tuple[str, int]] = set()
+        # Each link tells them once: what the host keeps of an earlier one is its own affair.
+        self._statement_version = 0
+        self._revoked: frozenset[str] = frozenset()
+        self._head: dsse.Envelope | None = None
+        self._cloned = cloned
 
     @property
     def approved(self) -> bool:
@@ -126,9 +149,16 @@ class Dispatch:
             return await self._send_away("deleted", "the host's record was deleted")
         if known.approval == "rejected":
             return await self._send_away("rejected", "an operator rejected this host")
+        if self._cloned and not known.cloned:
+            # Somebody chose: whoever this is has to come back and prove that it was meant.
+            await self._send(Rejected("prove_again", "an operator chose who this host is", 1.0))
+            return False
+        self._cloned = known.cloned
         return (
             await self._tell_roster(look)
+            and await self._tell_signed(look)
             and await self._tell_approval(known)
+            and await self._tell_head(look)
             and await self._tell_work(look)
         )
 
@@ -146,6 +176,25 @@ class Dispatch:
             keep = partial(presence.set_roster_version, node_id=self._node_id, version=version)
             await self._app.store.write(keep)
         return True
+
+    async def _tell_signed(self, look: Look) -> bool:
+        # Before the approval, so that the host knows what it is when its first work comes.
+        statement = look.statement
+        if statement is not None and statement.version > self._statement_version:
+            self._statement_version = statement.version
+            if not await self._send(StatementUpdate(statement.envelope)):
+                return False
+        revoked = frozenset(one.decision_id for one in look.revoked)
+        fresh = tuple(one.envelope for one in look.revoked if one.decision_id not in self._revoked)
+        self._revoked = revoked
+        return not fresh or await self._send(RevocationUpdate(fresh))
+
+    async def _tell_head(self, look: Look) -> bool:
+        # At the latest with the next look: a host needs not each head, but none may be lost to it.
+        if not self.approved or look.head is None or look.head == self._head:
+            return True
+        self._head = look.head
+        return await self._send(Ack(self._acked, look.head))
 
     async def _tell_approval(self, known: agents.Registered) -> bool:
         if known.approval == self._approval:
@@ -200,6 +249,9 @@ def look_at(tx: Tx, node_id: str, roster_version: int, offered: frozenset[str]) 
         document=desired.encode(document),
         chain=roster.chain_after(tx, roster_version),
         standing=offers.standing(tx, node_id, resend=offered),
+        statement=node_statements.get(tx, node_id),
+        revoked=revocations.in_force(tx),
+        head=audit.head(tx),
     )
 
 

@@ -1,4 +1,4 @@
-"""`standfast-coordinator`: init, run, show-key. Builds the parts, hands them to the web server."""
+"""`standfast-coordinator`: init, run, keys. Builds the parts, hands them to the web server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from coordinator import identity
+from coordinator import identity, key_rotation, no_cores
 from coordinator.clock import read_clock
 from coordinator.config import ConfigError, CoordinatorConfig, parse
 from coordinator.identity import TlsFiles
@@ -93,6 +93,45 @@ def show_key(config_file: Path | None, data_dir: Path | None, as_json: bool) -> 
     click.echo(json.dumps(shown))
 
 
+@main.command("rotate-key")
+@_config_option
+@_data_option
+def rotate_key(config_file: Path | None, data_dir: Path | None) -> None:
+    """Replace the signing key by one that the old one names; hosts and clients follow.
+
+    Restart the coordinator afterwards: one that runs goes on with the old key. Enrolment keys that
+    were made before still work. The TLS certificate stays.
+    """
+    config = _load(config_file, data_dir)
+    try:
+        identity.prepare_directory(Path(config.data_dir))
+        key = key_rotation.rotate(Path(config.data_dir), read_clock())
+    except (StandfastError, OSError) as error:
+        _fail(error)
+    _show(key, None)
+
+
+@main.command()
+@_config_option
+@_data_option
+def restored(config_file: Path | None, data_dir: Path | None) -> None:
+    """Say that the database was put back from a copy, before the coordinator is started again.
+
+    What hosts have proved since that copy was made is not in it: without this word each of them
+    would be taken for a clone of itself.
+    """
+    config = _load(config_file, data_dir)
+    from coordinator.domain import clones
+    from coordinator.store.database import Store
+
+    try:
+        store = Store.open(database_url(config), clock=read_clock, inline=True)
+        count = store.write_now(clones.forget_all)
+    except (StandfastError, OSError) as error:
+        _fail(error)
+    click.echo(f"{count} hosts prove themselves anew with their next link")
+
+
 @main.command()
 @_config_option
 @_data_option
@@ -126,10 +165,14 @@ def run(
     signal.signal(signal.SIGTERM, _ended)
     from coordinator import serving
 
+    no_cores.forbid()
+    directory = Path(config.data_dir)
     try:
-        identity.prepare_directory(Path(config.data_dir))
-        key, tls = identity.load_key(Path(config.data_dir)), _tls(config)
-        serving.serve(config, key, tls, database_url(config))
+        identity.prepare_directory(directory)
+        key_rotation.complete(directory)
+        key, tls = identity.load_key(directory), _tls(config)
+        rotations = key_rotation.statements(directory)
+        serving.serve(config, key, tls, database_url(config), rotations)
     except (StandfastError, OSError) as error:
         _fail(error)
 

@@ -23,7 +23,7 @@ from coordinator.identity import TlsFiles
 from coordinator.links import Links
 from coordinator.notify import Notifier
 from coordinator.store.database import Store, Tx
-from protocol import sdnotify
+from protocol import dsse, sdnotify
 from protocol.errors import StandfastError
 from protocol.keys import SigningKey
 from protocol.limits import MAX_FRAME
@@ -35,8 +35,16 @@ _GRACE_SECONDS = 3
 _log = structlog.get_logger("coordinator")
 
 
-def serve(config: CoordinatorConfig, key: SigningKey, tls: TlsFiles | None, url: str) -> None:
+def serve(
+    config: CoordinatorConfig,
+    key: SigningKey,
+    tls: TlsFiles | None,
+    url: str,
+    rotations: tuple[dsse.Envelope, ...] = (),
+) -> None:
     """Serve until SIGTERM or SIGINT, then end in good order.
+
+    `rotations` are the statements by which older keys named this one.
 
     Raises:
         StandfastError: the store cannot be opened.
@@ -48,9 +56,8 @@ def serve(config: CoordinatorConfig, key: SigningKey, tls: TlsFiles | None, url:
         artifacts = Path(config.data_dir).absolute() / "artifacts"
         store = Store.open(url, clock=read_clock, artifacts=artifacts, on_commit=hub.wake)
         fingerprint = tls.fingerprint if tls is not None else ""
-        context = App(
-            store, hub, key, _advertised(config, listener), read_clock, fingerprint, Links()
-        )
+        settings = _advertised(config, listener)
+        context = App(store, hub, key, settings, read_clock, fingerprint, Links(), rotations)
         Server(_settings(context, tls), context, Notifier.from_environment()).run([listener])
 
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from coordinator.context import App
-from coordinator.domain import runs
+from coordinator.domain import runs, secret_views
 from coordinator.store import presence
 from coordinator.store.connecting import StoreUnusableError
 from coordinator.store.database import Tx
@@ -27,6 +27,14 @@ def forget_links(tx: Tx) -> None:
     presence.disconnect_all(tx)
 
 
+async def _turn(context: App) -> None:
+    # Mostly nothing is due: then nothing is written, and the writer is left alone.
+    if found := await context.store.read(runs.due):
+        await context.store.write(partial(runs.sweep, run_ids=found))
+    if ending := await context.store.read(secret_views.expiring):
+        await context.store.write(partial(secret_views.warn, uids=ending))
+
+
 async def sweep(context: App) -> NoReturn:
     """Sweep for ever; a store that is busy or full is tried again at the next turn.
 
@@ -38,9 +46,7 @@ async def sweep(context: App) -> NoReturn:
             if not started:
                 await context.store.write(forget_links)
                 started = True
-            # Mostly nothing is due: then nothing is written, and the writer is left alone.
-            if found := await context.store.read(runs.due):
-                await context.store.write(partial(runs.sweep, run_ids=found))
+            await _turn(context)
         except (StoreBusyError, StoreUnusableError, SQLAlchemyError) as error:
             _log.warning("sweep_failed", error=str(error))
         await anyio.sleep(EVERY_SECONDS if started else 0.1)

@@ -28,6 +28,7 @@ usage: ./dev COMMAND [ARGUMENTS]
   openapi         print the API's OpenAPI document; needs no running server
   docs [--write]  check every relative link of the documentation and list its pages; with --write,
                   write docs/reference from the code first
+  mutate [FILE]   make small faults in the code that decides what may run; do the tests notice?
   lock            write the lock files again from pyproject.toml (needs uv)
   help            this text
 """
@@ -82,6 +83,13 @@ def docs(arguments: Sequence[str]) -> int:
     return run_docs(list(arguments))
 
 
+def mutate(arguments: Sequence[str]) -> int:
+    """Makes every small fault in the code that decides and sees whether the tests notice it."""
+    # A process of its own: what is measured may not be imported before the measuring begins.
+    command = [sys.executable, "-m", "devtools.mutating", *arguments]
+    return subprocess.run(command, check=False).returncode
+
+
 def lock(arguments: Sequence[str]) -> int:
     """Writes the lock files again."""
     from devtools.locking import run_lock
@@ -97,6 +105,7 @@ COMMANDS = {
     "bench": bench,
     "openapi": openapi,
     "docs": docs,
+    "mutate": mutate,
     "lock": lock,
 }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from devtools import kind_pages
+from devtools import attack_pages, kind_pages
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -40,6 +40,7 @@ def pages() -> dict[str, str]:
     """Return every generated page: file name and text."""
     return {
         "api.md": api_page(),
+        "attacks.md": attack_pages.page(NOTE),
         "cli.md": cli_page(),
         "config.md": config_page(),
         "reasons.md": reasons_page(),

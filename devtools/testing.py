@@ -16,8 +16,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Program that some test starts -> the Debian package that brings it.
 NEEDED = {
-    "mmdebstrap": "mmdebstrap",
+    "busybox": "busybox-static",
+    "createrepo_c": "createrepo-c",
+    "dbus-daemon": "dbus-daemon",
+    "dnf": "dnf",
+    "git": "git",
     "gpg": "gnupg",
+    "ip": "iproute2",
+    "locale-gen": "locales",
+    "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
+    "openssl": "openssl",
+    "podman": "podman",
+    "rpmbuild": "rpm",
     "ssh-keygen": "openssh-client",
     "strace": "strace",
     "systemd-analyze": "systemd",

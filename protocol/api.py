@@ -43,7 +43,10 @@ StepPhase = Literal[
 
 
 class Status(msgspec.Struct, frozen=True):
-    """GET /status: health and identity of the coordinator; more only to operators."""
+    """GET /status: health and identity of the coordinator; more only to operators.
+
+    `rotations` are the statements by which its older keys named their successors.
+    """
 
     protocol_version: int
     status: str
@@ -52,6 +55,7 @@ class Status(msgspec.Struct, frozen=True):
     roster_version: int = 0
     roster_digest: str = ""
     agents: dict[str, int] = {}
+    rotations: tuple[dsse.Envelope, ...] = ()
 
 
 class DiscoverRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +152,9 @@ class Agent(msgspec.Struct, frozen=True):
     enrolment_key_id: str | None = None
     scope: str = ""
     resource_version: int = 0
+    cloned: bool = False
+    public_key: str = ""
+    sealing_sig: str = ""
 
 
 class StatusChangeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -249,7 +256,8 @@ class Run(msgspec.Struct, frozen=True):
     """A run over one or more nodes.
 
     For `state.apply` in `waiting_approval`, `action_hash` is what a decision must carry,
-    `plan_root` and `removal_limit` are what it is made of, `plan_run_id` names the plans.
+    `plan_root` and `removal_limit` are what it is made of, `plan_run_id` names the plans, and
+    `decision` is the one that collects signatures, if there is any yet.
     """
 
     run_id: str
@@ -307,28 +315,11 @@ class DriftPage(msgspec.Struct, frozen=True):
     records: tuple[DriftRecord, ...]
 
 
-class WhyLine(msgspec.Struct, frozen=True):
-    """One thing about a node that a person asks for: code, cause, next command."""
-
-    at: str
-    code: str
-    meaning: str
-    detail: str
-    next: str
-    severity: str = "info"
-    run_id: str | None = None
-
-
-class Why(msgspec.Struct, frozen=True):
-    """GET /agents/{node_id}/why: newest first."""
-
-    node_id: str
-    name: str | None
-    lines: tuple[WhyLine, ...]
-
-
 class CreateEnrolmentKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """POST /clusters/{cluster}/enrollment_keys; null uses means without limit."""
+    """POST /clusters/{cluster}/enrollment_keys; null uses means without limit.
+
+    `recovers` names a host that was installed anew and is to keep its id: one use only.
+    """
 
     name: str | None = None
     uses_remaining: int | msgspec.UnsetType | None = msgspec.UNSET
@@ -336,6 +327,7 @@ class CreateEnrolmentKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fiel
     tags: dict[str, str] = {}
     auto_approve: bool = False
     urls: tuple[str, ...] = ()
+    recovers: str | None = None
 
 
 class UpdateEnrolmentKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -360,6 +352,7 @@ class EnrolmentKeyInfo(msgspec.Struct, frozen=True):
     auto_approve: bool = False
     tags: dict[str, str] = {}
     key: str | None = None
+    recovers: str | None = None
 
 
 class Pagination(msgspec.Struct, frozen=True):
@@ -385,11 +378,12 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What went wrong: a stable code, a sentence, and per field what would be right."""
+    """What went wrong: a stable code, a sentence, per field what would be right, what to type."""
 
     code: str
     message: str
     details: dict[str, tuple[str, ...]] | None = None
+    next: str | None = None
 
 
 class ErrorResponse(msgspec.Struct, frozen=True):

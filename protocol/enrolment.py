@@ -24,7 +24,8 @@ class EnrolmentKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the string holds; digests and keys are lower-case hex, `secret` is base64url.
 
     `tls_fingerprint` is the SHA-256 of the server certificate ("" where a public CA signs it).
-    `roster` is the digest of the roster version that was current when the key was made.
+    `roster` is the digest of the roster version that was current when the key was made. `node_id`
+    makes it a recovery key: whoever uses it becomes the host with this id, installed anew.
     """
 
     urls: tuple[str, ...]
@@ -33,6 +34,7 @@ class EnrolmentKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roster: str
     cluster: str
     secret: str
+    node_id: str = ""
 
     def secret_bytes(self) -> bytes:
         """Return the secret's 32 bytes."""
@@ -54,16 +56,22 @@ def decode(text: str) -> EnrolmentKey:
         raise DecodeError(f"an enrolment key has at most {MAX_KEY} characters")
     try:
         key = msgspec.json.decode(_unbase64(text.strip()), type=EnrolmentKey)
-        ids.check_hex64(key.coordinator_key, "coordinator_key")
-        if key.tls_fingerprint:
-            ids.check_hex64(key.tls_fingerprint, "tls_fingerprint")
-        ids.check_hex64(key.roster, "roster")
+        _check_ids(key)
     except (InvalidName, *MALFORMED) as error:
         raise DecodeError(f"not an enrolment key: {error}") from error
     check_urls(key.urls, "an enrolment key")
     if len(key.secret_bytes()) != SECRET_SIZE:
         raise DecodeError("not an enrolment key: its secret is not 32 bytes")
     return key
+
+
+def _check_ids(key: EnrolmentKey) -> None:
+    ids.check_hex64(key.coordinator_key, "coordinator_key")
+    if key.tls_fingerprint:
+        ids.check_hex64(key.tls_fingerprint, "tls_fingerprint")
+    ids.check_hex64(key.roster, "roster")
+    if key.node_id:
+        ids.check_node_id(key.node_id)
 
 
 def secret_hash(secret: bytes) -> str:

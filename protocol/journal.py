@@ -39,6 +39,16 @@ class Entry(msgspec.Struct, frozen=True):
 
 def entry_hash(seq: int, prev: bytes, at: float, kind: str, body: bytes) -> bytes:
     """Return the hash that the next entry's `prev` carries and that the signature covers."""
+    return hash_from_digest(seq, prev, at, kind, body_digest(body))
+
+
+def body_digest(body: bytes) -> bytes:
+    """Return the SHA-256 of a body, which is what an entry's hash covers of it."""
+    return hashlib.sha256(body).digest()
+
+
+def hash_from_digest(seq: int, prev: bytes, at: float, kind: str, digest: bytes) -> bytes:
+    """Return the hash of an entry of whose body only the SHA-256 is at hand."""
     # What is no time has no microseconds; `holds` refuses such an entry.
     micros = round(at * 1_000_000) if 0.0 <= at < MAX_TIME else -1
     head = b"standfast/journal/v1\x00%d\x00%b\x00%d\x00%b\x00" % (
@@ -47,7 +57,7 @@ def entry_hash(seq: int, prev: bytes, at: float, kind: str, body: bytes) -> byte
         micros,
         kind.encode(),
     )
-    return hashlib.sha256(head + hashlib.sha256(body).digest()).digest()
+    return hashlib.sha256(head + digest).digest()
 
 
 def seal(

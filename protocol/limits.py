@@ -19,6 +19,8 @@ MAX_ARTIFACT = 67_108_864
 MAX_BODY = 1_048_576
 # Nodes that one decision names one by one: 1,000 x 38 bytes is 38 KiB of payload.
 MAX_DECISION_NODES = 1_000
+# Nodes that one decision names by the root of a tree: ten fleets of 100,000.
+MAX_DECISION_TREE = 1_048_576
 # Operators in a roster and versions in one roster message: 200 x 300 bytes is 60 KiB.
 MAX_OPERATORS = 200
 MAX_ROSTER_CHAIN = 512

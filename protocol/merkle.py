@@ -72,7 +72,8 @@ def verify(expected: bytes, leaf: bytes, index: int, count: int, path: Sequence[
             return False
         if node % 2 == 1 or node == last:
             current = _node(sibling, current)
-            while node % 2 == 0 and node != 0:
+            # An even node that is the last is not 0, so this ends.
+            while node % 2 == 0:
                 node >>= 1
                 last >>= 1
         else:

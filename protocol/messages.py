@@ -11,11 +11,15 @@ import msgspec
 
 from protocol import dsse, journal
 from protocol.canonical import MAX_INTEGER
-from protocol.decisions import PlanProof
+from protocol.decisions import NodeProof, PlanProof
 from protocol.errors import MALFORMED, DecodeError
 from protocol.limits import MAX_FRAME, MAX_ID, MAX_TEXT
 from protocol.policy import Capability
+from protocol.ratchet import VALUE_SIZE
 from protocol.reports import DriftRecord, ResourceResult
+from protocol.revocations import MAX_REVOCATIONS
+from protocol.secrets import SealedSecret
+from protocol.standing import Standing
 
 # Versions of the link protocol that this code speaks, best first.
 VERSIONS: tuple[int, ...] = (1,)
@@ -47,7 +51,9 @@ class ModuleVersion(msgspec.Struct, frozen=True):
 class Hello(msgspec.Struct, frozen=True, tag="hello", tag_field="type"):
     """Opens the handshake: who the agent is, what it speaks, how far it has come.
 
-    `sealing_key` is X25519, signed by the identity key over its own context.
+    `sealing_key` is X25519, signed by the identity key over its own context. `node_id` is the id
+    that it goes by: that of its key, or its old one after it was installed anew; "" means the
+    former.
     """
 
     versions: tuple[int, ...]
@@ -60,13 +66,20 @@ class Hello(msgspec.Struct, frozen=True, tag="hello", tag_field="type"):
     roster_version: int
     generation: int
     journal_head: int
+    node_id: str = ""
 
 
 class Proof(msgspec.Struct, frozen=True, tag="proof", tag_field="type"):
-    """The agent's signature over the transcript; the enrolment secret only after the other's."""
+    """The agent's signature over the transcript; the enrolment secret only after the other's.
+
+    `ratchet_seq` and `ratchet_proof` show that it holds the value of its last welcome
+    (`protocol.ratchet`).
+    """
 
     signature: bytes
     enrolment_secret: bytes | None = None
+    ratchet_seq: int = 0
+    ratchet_proof: bytes = b""
 
     def __repr__(self) -> str:
         return "Proof(<hidden>)"
@@ -112,7 +125,10 @@ class Challenge(msgspec.Struct, frozen=True, tag="challenge", tag_field="type"):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome", tag_field="type"):
-    """The handshake holds: approval state, what is stored of the journal, the roster version."""
+    """The handshake holds: approval state, what is stored of the journal, the roster version.
+
+    The first of a link offers the next value of the ratchet, which the agent stores.
+    """
 
     node_id: Id
     approval: Approval
@@ -122,6 +138,8 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome", tag_field="type"):
     scope: Text
     name: Id | None = None
     heartbeat: float = 15.0
+    ratchet_seq: Counter = 0
+    ratchet: Annotated[bytes, msgspec.Meta(max_length=VALUE_SIZE)] = b""
 
 
 class Rejected(msgspec.Struct, frozen=True, tag="rejected", tag_field="type"):
@@ -144,6 +162,9 @@ class Offer(msgspec.Struct, frozen=True, tag="offer", tag_field="type"):
 
     For `state.apply`, `approved` are the item digests of this host's approved plan, `proof` ties
     their plan to the root that the decision's action hash covers, `removal_limit` is the guard.
+    `node_proof` leads to the decision's `nodes_root`. With `standing` the decision binds the module
+    versions and this order of a schedule, and `approved` and `proof` say nothing. `secrets` are
+    those that the modules name, sealed to this host.
     """
 
     run_id: Id
@@ -157,6 +178,9 @@ class Offer(msgspec.Struct, frozen=True, tag="offer", tag_field="type"):
     proof: PlanProof | None = None
     removal_limit: Counter = 0
     expires_at: float | None = None
+    node_proof: NodeProof | None = None
+    standing: Standing | None = None
+    secrets: tuple[SealedSecret, ...] = ()
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", tag_field="type"):
@@ -172,10 +196,26 @@ class RosterUpdate(msgspec.Struct, frozen=True, tag="roster", tag_field="type"):
     chain: tuple[dsse.Envelope, ...]
 
 
+class StatementUpdate(msgspec.Struct, frozen=True, tag="statement", tag_field="type"):
+    """The newest statement that the operators signed about this host."""
+
+    envelope: dsse.Envelope
+
+
+class RevocationUpdate(msgspec.Struct, frozen=True, tag="revocations", tag_field="type"):
+    """Decisions that operators took back and that are not expired; all of them, at every start."""
+
+    envelopes: Annotated[tuple[dsse.Envelope, ...], msgspec.Meta(max_length=MAX_REVOCATIONS)]
+
+
 class Ack(msgspec.Struct, frozen=True, tag="ack", tag_field="type"):
-    """Every entry up to and with this sequence is stored."""
+    """Every entry up to and with this sequence is stored.
+
+    `head` is what the coordinator signs about its event log, when that grew (`audit_heads`).
+    """
 
     seq: Counter
+    head: dsse.Envelope | None = None
 
 
 class Close(msgspec.Struct, frozen=True, tag="close", tag_field="type"):
@@ -277,7 +317,9 @@ BODY_TYPES: dict[journal.EntryKind, type[Body]] = {
 }
 
 Up = Hello | Proof | Facts | Journal | Heartbeat | Close
-Down = Challenge | Welcome | Rejected | Desired | Offer | Cancel | RosterUpdate | Ack | Close
+# What a coordinator may say on an established link, beside the session's own words.
+Told = Desired | Offer | Cancel | RosterUpdate | StatementUpdate | RevocationUpdate | Ack
+Down = Challenge | Welcome | Rejected | Told | Close
 Message = Up | Down
 
 _encoder = msgspec.msgpack.Encoder()

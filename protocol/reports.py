@@ -26,13 +26,18 @@ OperationStatus = Literal["running", "succeeded", "failed", "cancelled", "interr
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One field that differs; `diff` holds unified diff lines where the field is text."""
+    """One field that differs; `diff` holds unified diff lines where the field is text.
+
+    `sensitive`: it holds a secret, or did; `redacted`: the host has taken the secret out of what
+    stands here, so that the rest can be shown.
+    """
 
     field: str
     current: str | None = None
     desired: str | None = None
     sensitive: bool = False
     diff: tuple[str, ...] = ()
+    redacted: bool = False
 
 
 class Trigger(msgspec.Struct, frozen=True):
@@ -42,12 +47,47 @@ class Trigger(msgspec.Struct, frozen=True):
     because: tuple[str, ...]
 
 
+class Author(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The process that made a change, as far as it could still be seen when the change was told.
+
+    `uid` is the user with whose rights it acted, `login_uid` the one who had logged in (whatever
+    he became since); `user` and `login` are their names on that host. `command` is cut, and left
+    out where a resource holds something sensitive; `parent` is the program that started it; `unit`
+    is its service or session.
+    """
+
+    pid: int
+    exe: str | None = None
+    command: str | None = None
+    uid: int | None = None
+    user: str | None = None
+    login_uid: int | None = None
+    login: str | None = None
+    unit: str | None = None
+    parent: str | None = None
+
+    def __str__(self) -> str:
+        """Return one line: what it was, and in brackets under which number and for whom."""
+        who = [f"pid {self.pid}"]
+        if self.parent is not None:
+            who.append(f"started by {self.parent}")
+        if self.uid is not None:
+            who.append(f"user {self.user or self.uid}")
+        if self.login_uid is not None and self.login_uid != self.uid:
+            who.append(f"logged in as {self.login or self.login_uid}")
+        if self.unit is not None:
+            who.append(self.unit)
+        return f"{self.command or self.exe or 'a process that is gone'} ({', '.join(who)})"
+
+
 class ResourceDiff(msgspec.Struct, frozen=True, omit_defaults=True):
     """One resource of a plan or a drift record.
 
     `desired` and `observed` are SHA-256 hex digests of the whole desired specification and of the
     observed state before the change; `digest` is the item's own digest, the leaf that a decision
     binds. Items with action `none`, `unknown` or `error` are not bound and have digest "".
+    `changed_at` and `changed_by` say when (seconds since the epoch) and by whom a drifted resource
+    was changed last, if the host knows.
     """
 
     module: str
@@ -62,6 +102,8 @@ class ResourceDiff(msgspec.Struct, frozen=True, omit_defaults=True):
     desired: str = ""
     observed: str = ""
     digest: str = ""
+    changed_at: float | None = None
+    changed_by: Author | None = None
 
     @property
     def address(self) -> str:
@@ -111,7 +153,10 @@ class ResourceResult(msgspec.Struct, frozen=True, omit_defaults=True):
 class DriftRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One look at a host against the snapshot of its last successful apply.
 
-    `checked_at` is the host's clock in seconds since the epoch.
+    `checked_at` is the host's clock in seconds since the epoch. `repaired` is what became of the
+    resources that the host put right by itself, because their module says `on_drift: repair`.
+    `pending` is the other axis: how the modules that the host was shown last differ from what was
+    applied; `resources` is how the host itself does.
     """
 
     drift_id: str
@@ -122,6 +167,8 @@ class DriftRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     snapshot_operation_id: str | None = None
     resources: tuple[ResourceDiff, ...] = ()
     message: str | None = None
+    repaired: tuple[ResourceResult, ...] = ()
+    pending: tuple[ResourceDiff, ...] = ()
 
 
 class AppliedSummary(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -135,11 +182,17 @@ class AppliedSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class MachineState(msgspec.Struct, frozen=True):
-    """What a machine is believed to hold: applied, no longer desired, not yet applied."""
+    """What a machine is believed to hold: applied, no longer desired, not yet applied.
+
+    Both axes as its newest drift record has them: `drifted` is how the host differs from what was
+    applied, `pending` how what was applied differs from the modules that it was shown last.
+    """
 
     applied: tuple[AppliedSummary, ...] = ()
     pending_removals: tuple[AppliedSummary, ...] = ()
     unapplied: tuple[AppliedSummary, ...] = ()
+    drifted: tuple[ResourceDiff, ...] = ()
+    pending: tuple[ResourceDiff, ...] = ()
 
 
 class CapturedStream(msgspec.Struct, frozen=True):

@@ -5,14 +5,15 @@ Agents and clients verify the chain themselves; the coordinator only carries it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
-from protocol import canonical, dsse, ids, keys, reports
+from protocol import canonical, dsse, ids, keys, reports, scopes, selectors
 from protocol.canonical import Json
 from protocol.errors import MALFORMED, DecodeError, InvalidName
-from protocol.limits import MAX_OPERATORS, MAX_ROSTER_CHAIN
+from protocol.limits import MAX_OPERATORS, MAX_ROSTER_CHAIN, MAX_SIGNATURES
 from protocol.policy import Capability
 from protocol.reasons import Reason, Refused
 
@@ -33,6 +34,21 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scopes: tuple[str, ...] = ()
     selector: str = ""
 
+    def covers(self, capability: Capability, scope: str, tags: Mapping[str, str] | None) -> bool:
+        """Say whether the grant allows some work in a scope, on a host with these signed tags.
+
+        None is a host about which nothing was signed: a selector that asks anything misses it, so
+        that `!prod` does not mean a host of which nobody has said yet what it is.
+        """
+        if self.capabilities and capability not in self.capabilities:
+            return False
+        if self.scopes and not any(scopes.covers(pattern, scope) for pattern in self.scopes):
+            return False
+        if not self.selector:
+            return True
+        selector = selectors.parse(self.selector)
+        return not selector.clauses or (tags is not None and selector.matches(tags))
+
 
 class ApprovalRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many operators must sign in one posture (`dev`, `staging`, `prod`, or `*` for any).
@@ -44,6 +60,13 @@ class ApprovalRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quorum: int = 1
     requester_excluded: bool = False
     capabilities: tuple[Capability, ...] = ()
+
+
+def stricter(one: ApprovalRule, other: ApprovalRule) -> ApprovalRule:
+    """Return the rule that meets both."""
+    return ApprovalRule(
+        max(one.quorum, other.quorum), one.requester_excluded or other.requester_excluded
+    )
 
 
 class RecoveryKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +89,12 @@ class RosterOperator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Role
     sealing_key: str = ""
     grants: tuple[Grant, ...] = ()
+
+    def may(self, capability: Capability, scope: str, tags: Mapping[str, str] | None) -> bool:
+        """Say whether the grants allow some work; the role is asked elsewhere."""
+        return not self.grants or any(
+            grant.covers(capability, scope, tags) for grant in self.grants
+        )
 
 
 class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +127,11 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if operator.role in roles
         }
 
+    def recovery_keys(self) -> dict[str, bytes]:
+        """Return id and public key of the recovery keys; a keyid is made as an operator's id."""
+        publics = [bytes.fromhex(spare.public_key) for spare in self.recovery]
+        return {ids.operator_id(public): public for public in publics}
+
     def find(self, operator_id: str) -> RosterOperator | None:
         """Return the operator with this id, or None."""
         return next((o for o in self.operators if o.operator_id == operator_id), None)
@@ -106,13 +140,35 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the lowest epoch that a decision in this scope may carry."""
         return self.epochs.get(scope, 0)
 
+    def posture(self, scope: str) -> str:
+        """Return the posture of a scope, by the narrowest pattern that means it; "" is none."""
+        pattern = scopes.closest(self.postures, scope)
+        return "" if pattern is None else self.postures[pattern]
+
+    def approval(self, scope: str, capability: Capability) -> ApprovalRule:
+        """Return what approval takes for some work in a scope: the stricter of its rules.
+
+        Those are the rule of the scope's posture and the one for `*`.
+        """
+        found = ApprovalRule()
+        for name in {self.posture(scope), "*"}:
+            rule = self.approvals.get(name)
+            if rule is not None and (not rule.capabilities or capability in rule.capabilities):
+                found = stricter(found, rule)
+        return found
+
 
 class TrustedRoster(msgspec.Struct, frozen=True):
-    """A roster that was verified, with the digest of its exact bytes and its envelope."""
+    """A roster that was verified, with the digest of its exact bytes and its envelope.
+
+    `recovered` says that recovery keys signed it, or one since the roster that was trusted before,
+    instead of the admins: whoever learns of that tells everybody, aloud.
+    """
 
     roster: Roster
     digest: str
     envelope: dsse.Envelope
+    recovered: bool = False
 
 
 def encode(roster: Roster) -> bytes:
@@ -164,8 +220,48 @@ def _check(roster: Roster) -> None:
         raise DecodeError(f"threshold {roster.threshold} cannot be met by {admins} admins")
     if any(epoch < 0 for epoch in roster.epochs.values()):
         raise DecodeError("an epoch is at least 0")
+    _check_recovery(roster, seen)
+    _check_rules(roster)
     if roster.version < 1 or (roster.version == 1) != (not roster.previous):
         raise DecodeError("version 1, and only version 1, has no previous roster")
+
+
+def _check_recovery(roster: Roster, taken: set[str]) -> None:
+    seen = set(taken)
+    for spare in roster.recovery:
+        public = ids.check_hex64(spare.public_key, f"recovery key {spare.name}")
+        if keys.is_weak(public):
+            raise DecodeError(f"recovery key {spare.name} is one that anybody can sign for")
+        # A key in both places would let an operator be two.
+        if ids.operator_id(public) in seen:
+            raise DecodeError(f"recovery key {spare.name} stands twice")
+        seen.add(ids.operator_id(public))
+    if len(roster.recovery) > MAX_SIGNATURES:
+        raise DecodeError(f"more than {MAX_SIGNATURES} recovery keys")
+    least = 1 if roster.recovery else 0
+    if not least <= roster.recovery_threshold <= len(roster.recovery):
+        text = f"recovery_threshold {roster.recovery_threshold} of {len(roster.recovery)} keys"
+        raise DecodeError(f"{text} cannot be met")
+
+
+def _check_rules(roster: Roster) -> None:
+    for operator in roster.operators:
+        for grant in operator.grants:
+            for pattern in grant.scopes:
+                scopes.check_pattern(pattern)
+            if grant.selector:
+                selectors.parse(grant.selector)
+    for pattern, posture in roster.postures.items():
+        scopes.check_pattern(pattern)
+        # `*`, which stands for every posture, is no name.
+        ids.check_name(posture)
+    people = sum(operator.role in DECIDING_ROLES for operator in roster.operators)
+    for posture, rule in roster.approvals.items():
+        if posture != "*":
+            ids.check_name(posture)
+        # The requester who is left out has to be somebody besides them.
+        if not 1 <= rule.quorum <= min(people, MAX_SIGNATURES):
+            raise DecodeError(f"{rule.quorum} approvals in {posture} cannot be met by {people}")
 
 
 def verify_first(envelope: dsse.Envelope, pinned: str | None) -> TrustedRoster | Refused:
@@ -216,7 +312,8 @@ def verify_chain(
     """
     if len(chain) > MAX_ROSTER_CHAIN:
         return Refused(Reason.ROSTER_INVALID, f"more than {MAX_ROSTER_CHAIN} versions at once")
-    current = trusted
+    # What was recovered before is known already.
+    current = trusted and msgspec.structs.replace(trusted, recovered=False)
     for envelope in chain:
         if current is None:
             step = verify_first(envelope, pinned)
@@ -226,7 +323,8 @@ def verify_chain(
             step = verify_next(current, envelope)
         if isinstance(step, Refused):
             return step
-        current = step
+        recovered = step.recovered or (current is not None and current.recovered)
+        current = msgspec.structs.replace(step, recovered=recovered)
     if current is None:
         return Refused(Reason.ROSTER_UNKNOWN, "the pinned roster is not in the chain")
     return current
@@ -237,9 +335,13 @@ def _quorum(
 ) -> TrustedRoster | Refused:
     try:
         held = dsse.signers(envelope, by.keys(frozenset({"admin"})))
+        spare = dsse.signers(envelope, by.recovery_keys())
     except DecodeError as error:
         return Refused(Reason.ROSTER_INVALID, str(error))
-    if len(held) < by.threshold:
-        detail = f"{len(held)} of {by.threshold} admin signatures on version {roster.version}"
-        return Refused(Reason.ROSTER_INVALID, detail)
-    return TrustedRoster(roster, digest, envelope)
+    if len(held) >= by.threshold:
+        return TrustedRoster(roster, digest, envelope)
+    # A first version is vouched for by its admins alone: it names its own recovery keys.
+    if by is not roster and 1 <= by.recovery_threshold <= len(spare):
+        return TrustedRoster(roster, digest, envelope, recovered=True)
+    detail = f"{len(held)} of {by.threshold} admin signatures on version {roster.version}"
+    return Refused(Reason.ROSTER_INVALID, detail)

@@ -7,19 +7,16 @@ from typing import Literal
 import msgspec
 
 from protocol.messages import (
-    Ack,
-    Cancel,
     Close,
-    Desired,
     Facts,
     Heartbeat,
     Hello,
     Journal,
-    Offer,
     Rejected,
-    RosterUpdate,
+    Told,
     Welcome,
 )
+from protocol.ratchet import Claim
 from protocol.reasons import Reason
 
 
@@ -40,19 +37,7 @@ class CloseLink(msgspec.Struct, frozen=True):
 class Received(msgspec.Struct, frozen=True):
     """A message of an established link for the owner (a `Rejected` also ends it)."""
 
-    message: (
-        Facts
-        | Journal
-        | Heartbeat
-        | Desired
-        | Offer
-        | Cancel
-        | RosterUpdate
-        | Ack
-        | Welcome
-        | Rejected
-        | Close
-    )
+    message: Facts | Journal | Heartbeat | Told | Welcome | Rejected | Close
 
 
 class Established(msgspec.Struct, frozen=True):
@@ -69,11 +54,17 @@ class NewCoordinatorKey(msgspec.Struct, frozen=True):
 
 
 class Authenticated(msgspec.Struct, frozen=True):
-    """Coordinator only: the agent holds its key. Answer with `welcome` or `reject`."""
+    """Coordinator only: the agent holds its key. Answer with `welcome` or `reject`.
+
+    `node_id` is what the host claims to be; only where it follows from the key is that proved.
+
+    `claim` is what it proved of the ratchet, for `protocol.ratchet.judge`.
+    """
 
     hello: Hello
     node_id: str
     enrolment_secret: bytes | None
+    claim: Claim
 
     def __repr__(self) -> str:
         shown = "None" if self.enrolment_secret is None else "<hidden>"

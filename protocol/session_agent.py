@@ -25,9 +25,12 @@ from protocol.messages import (
     Offer,
     Proof,
     Rejected,
+    RevocationUpdate,
     RosterUpdate,
+    StatementUpdate,
     Welcome,
 )
+from protocol.ratchet import Held, prove
 from protocol.reasons import Reason
 from protocol.session_actions import (
     Action,
@@ -45,7 +48,10 @@ MAX_RETRY_AFTER = 3_600.0
 
 
 class HelloFacts(msgspec.Struct, frozen=True):
-    """What an agent says of itself at the start of a link, besides its keys."""
+    """What an agent says of itself at the start of a link, besides its keys.
+
+    `node_id` is "" where the id follows from the key.
+    """
 
     sealing_key: bytes
     agent_version: str
@@ -53,6 +59,7 @@ class HelloFacts(msgspec.Struct, frozen=True):
     roster_version: int
     generation: int
     journal_head: int
+    node_id: str = ""
 
 
 class AgentSession:
@@ -67,10 +74,12 @@ class AgentSession:
         heartbeat: Callable[[float], Heartbeat],
         pinned_coordinator_key: bytes | None,
         enrolment_secret: bytes | None = None,
+        ratchet: Held | None = None,
     ) -> None:
         """Prepare a session; `nonce` is 32 fresh random bytes, `heartbeat` builds one at a time.
 
         `pinned_coordinator_key` is None only where first use is trusted; a secret needs a pin.
+        `ratchet` is the value of the last welcome that was stored.
         """
         if len(nonce) != NONCE_SIZE:
             raise LocalProtocolError(f"a nonce has {NONCE_SIZE} bytes, not {len(nonce)}")
@@ -83,6 +92,7 @@ class AgentSession:
         self._heartbeat = heartbeat
         self._pinned = pinned_coordinator_key
         self._secret = enrolment_secret
+        self._ratchet = ratchet
         self._hello = b""
         self._coordinator_key = b""
         self._interval = HEARTBEAT_SECONDS
@@ -105,6 +115,7 @@ class AgentSession:
             roster_version=facts.roster_version,
             generation=facts.generation,
             journal_head=facts.journal_head,
+            node_id=facts.node_id,
         )
         self._hello = messages.encode(hello)
         return [Send(self._hello)]
@@ -131,7 +142,15 @@ class AgentSession:
             case Close():
                 self.state = AGENT_TABLE[self.state, Event.CLOSE]
                 return [Received(message), CloseLink(message.code, message.message)]
-            case Desired() | Offer() | Cancel() | RosterUpdate() | Ack():
+            case (
+                Desired()
+                | Offer()
+                | Cancel()
+                | RosterUpdate()
+                | StatementUpdate()
+                | RevocationUpdate()
+                | Ack()
+            ):
                 self.state = AGENT_TABLE[self.state, event]
                 self._deadline = now + DEAD_SECONDS
                 return [Received(message)]
@@ -156,11 +175,12 @@ class AgentSession:
             return self._fault("bad_handshake", "the coordinator's signature does not hold")
         self.state = AGENT_TABLE[self.state, Event.CHALLENGE]
         self._coordinator_key = message.public_key
-        signature = self._identity.sign(handshake.agent_transcript(self._hello, frame))
-        return [*actions, Send(messages.encode(Proof(signature, self._secret)))]
+        signed = handshake.agent_transcript(self._hello, frame)
+        proof = Proof(self._identity.sign(signed), self._secret, *prove(self._ratchet, signed))
+        return [*actions, Send(messages.encode(proof))]
 
     def _welcome(self, message: Welcome, now: float) -> list[Action]:
-        if message.node_id != ids.node_id(self._identity.public):
+        if message.node_id != (self._facts.node_id or ids.node_id(self._identity.public)):
             return self._fault("bad_handshake", "the welcome is for another node")
         first = self.state is AgentState.WAIT_WELCOME
         if message.approval == "rejected":

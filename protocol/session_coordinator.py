@@ -6,7 +6,7 @@ import math
 
 from protocol import dsse, handshake, ids, keys, messages
 from protocol.canonical import MAX_INTEGER
-from protocol.errors import DecodeError, LocalProtocolError
+from protocol.errors import DecodeError, InvalidName, LocalProtocolError
 from protocol.handshake import NONCE_SIZE
 from protocol.limits import (
     DEAD_SECONDS,
@@ -17,20 +17,18 @@ from protocol.limits import (
 from protocol.messages import (
     VERSIONS,
     Ack,
-    Cancel,
     Challenge,
     Close,
-    Desired,
     Facts,
     Heartbeat,
     Hello,
     Journal,
-    Offer,
     Proof,
     Rejected,
-    RosterUpdate,
+    Told,
     Welcome,
 )
+from protocol.ratchet import Claim
 from protocol.session_actions import Action, Authenticated, CloseLink, Received, Send
 from protocol.session_events import down_event, last_words, up_event, welcome_event
 from protocol.session_table import COORDINATOR_TABLE, CoordinatorState, Event
@@ -117,7 +115,9 @@ class CoordinatorSession:
         if secret is not None and len(secret) != NONCE_SIZE:
             return self._fault("bad_handshake", "the enrolment secret is not 32 bytes")
         self.state = COORDINATOR_TABLE[self.state, Event.PROOF]
-        return [Authenticated(hello, ids.node_id(hello.public_key), secret)]
+        claim = Claim(proof.ratchet_seq, proof.ratchet_proof, transcript)
+        node_id = hello.node_id or ids.node_id(hello.public_key)
+        return [Authenticated(hello, node_id, secret, claim)]
 
     def _on_report(
         self, message: Facts | Journal | Heartbeat, event: Event, now: float
@@ -153,7 +153,7 @@ class CoordinatorSession:
         self._local(Event.REJECTED)
         return [Send(messages.encode(message)), CloseLink(message.code, message.message)]
 
-    def send(self, message: Desired | Offer | Cancel | RosterUpdate | Ack) -> list[Action]:
+    def send(self, message: Told) -> list[Action]:
         """Send a message on an established link.
 
         Raises:
@@ -205,6 +205,10 @@ def _check_hello(hello: Hello) -> str | None:
     counters = hello.roster_version, hello.generation, hello.journal_head
     if not 0 <= min(counters) <= max(counters) <= MAX_INTEGER:
         return "a counter is outside its range"
+    try:
+        ids.check_node_id(hello.node_id or ids.node_id(hello.public_key))
+    except InvalidName as error:
+        return str(error)
     if not handshake.sealing_key_holds(hello.public_key, hello.sealing_key, hello.sealing_sig):
         return "the sealing key is not signed by the identity key"
     return None

@@ -17,7 +17,9 @@ from protocol.messages import (
     Offer,
     Proof,
     Rejected,
+    RevocationUpdate,
     RosterUpdate,
+    StatementUpdate,
     Welcome,
 )
 from protocol.reasons import Reason
@@ -59,7 +61,8 @@ def down_event(message: messages.Down) -> Event:
             return Event.OFFER
         case Cancel():
             return Event.CANCEL
-        case RosterUpdate():
+        # What operators signed for all hosts or for this one: heard before it is approved, too.
+        case RosterUpdate() | StatementUpdate() | RevocationUpdate():
             return Event.ROSTER
         case Ack():
             return Event.ACK

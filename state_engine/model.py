@@ -11,11 +11,14 @@ import msgspec
 
 from protocol.canonical import Json
 
+KeyType = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
 Severity = Literal["error", "warning"]
 ParameterType = Literal["string", "integer", "boolean", "list", "map"]
 # What becomes of a resource that is no longer desired: left and forgotten, deleted even if it was
 # there before us, or what its kind does by default.
 OnRemove = Literal["keep", "delete", "undo"]
+# What becomes of a difference that nobody's decision made: told, or put right by itself as well.
+OnDrift = Literal["report", "repair"]
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -77,6 +80,7 @@ class Resource(msgspec.Struct, frozen=True):
     `spec` is the mapping as written (templates and expressions not resolved yet). `for_each` is as
     written too; where it was written out, `each` is the resource's item, `group` the id that all of
     them share. `origin` is the index in the file, None where it is the index in the module.
+    `timeout` is in seconds, for looking and for acting each; None: only each program's own limit.
     """
 
     id: str | None = None
@@ -92,6 +96,8 @@ class Resource(msgspec.Struct, frozen=True):
     each: Each | None = None
     group: str | None = None
     origin: int | None = None
+    timeout: float | None = None
+    on_drift: OnDrift = "report"
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -171,11 +177,26 @@ class ResolvedResource(msgspec.Struct, frozen=True):
     sensitive: tuple[str, ...] = ()
     trusted: bool = False
     on_remove: OnRemove = "undo"
+    timeout: float | None = None
+    on_drift: OnDrift = "report"
 
     @property
     def key(self) -> ResourceKey:
         """The resource's name on its host."""
         return ResourceKey(self.module, self.kind, self.identity)
+
+
+class CertificateWish(msgspec.Struct, frozen=True):
+    """What a certificate (or a request, which has no `days`) is to say.
+
+    `names` are alternative names as `resources.parts.certificates.read_name` returns them.
+    """
+
+    subject: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
+    key_type: KeyType
+    days: int
+    request: bool = False
 
 
 class AppliedResource(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -51,6 +51,11 @@ class ProgramCall(msgspec.Struct, frozen=True):
 
     `script` goes to the program as a private file whose path is put after `argv`, so that it is
     never seen in a process list and the program's standard input stays free.
+
+    `user` (a name, or a number that has one) runs it with that user's groups, home and nothing of
+    our own; `cwd` is entered as that user. `env` is added to the few variables that it gets.
+    `read_only`: it cannot change the file system, as far as the kernel can hold it to that; what is
+    lacking is told at the end of the captured standard error.
     """
 
     argv: tuple[str, ...]
@@ -58,6 +63,10 @@ class ProgramCall(msgspec.Struct, frozen=True):
     timeout: float = 600.0
     keep: int = 1_048_576
     script: bytes | None = None
+    user: str | None = None
+    cwd: str = "/"
+    env: tuple[tuple[str, str], ...] = ()
+    read_only: bool = False
 
 
 class FilePort(Protocol):
@@ -202,11 +211,104 @@ class BackupPort(Protocol):
         ...
 
 
+class RevertPort(Protocol):
+    """Lines on how operations are taken back, which outlive this process."""
+
+    def add(self, operation_id: str, line: bytes, *, durable: bool) -> None:
+        """Append a line; `durable`: it outlives the host's power too. Raises PortError."""
+        ...
+
+    def lines(self, operation_id: str) -> tuple[bytes, ...]:
+        """Return the whole lines of an operation; () if nothing of it is kept."""
+        ...
+
+    def operations(self) -> tuple[str, ...]:
+        """Return the operations of which something is kept, the oldest first."""
+        ...
+
+
+class SourcePort(Protocol):
+    """Content that a module names by its digest instead of holding it."""
+
+    def fetch(self, url: str, sha256: str) -> bytes:
+        """Return what an address holds, if that is what the digest names; kept for the next time.
+
+        `url` is `artifact:<sha256>`, `file:///path`, `https://...` or, if the host's policy has it,
+        `http://...`. What is in the cache is not asked for again.
+
+        Raises:
+            PortError: the address is not allowed, cannot be reached, holds something else, or more
+                than `MAX_CONTENT` (code EFBIG).
+        """
+        ...
+
+
+class SecretPort(Protocol):
+    """Secrets that this host may open."""
+
+    def reveal(self, name: str, version: int) -> str:
+        """Return a secret's value, opened for this call and kept nowhere.
+
+        Raises:
+            PortError: this host does not hold that version, or cannot open it.
+        """
+        ...
+
+
 class ProgramPort(Protocol):
     """Running programs."""
 
     def run(self, call: ProgramCall) -> CapturedStream:
         """Run to its end; a timeout (exit 124) or cancel (143) ends its whole process group."""
+        ...
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A network interface."""
+
+    name: str
+    index: int
+    up: bool
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An address on a link, with its prefix length: `192.0.2.1/24`.
+
+    `permanent`: it has no lifetime. `duplicate`: another host on the link has it too (IPv6).
+    """
+
+    interface: str
+    address: str
+    permanent: bool = True
+    duplicate: bool = False
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A unicast route; `protocol` is who set it, `many`: it has several ways and no single one."""
+
+    destination: str
+    table: int
+    metric: int
+    interface: str | None = None
+    via: str | None = None
+    source: str | None = None
+    protocol: int = 4
+    many: bool = False
+
+
+class NetworkPort(Protocol):
+    """Looking at the running network. Steps change it."""
+
+    def links(self) -> tuple[Link, ...]:
+        """Return every link, by index. Raises PortError."""
+        ...
+
+    def addresses(self) -> tuple[Address, ...]:
+        """Return every IPv4 and IPv6 address. Raises PortError."""
+        ...
+
+    def routes(self, table: int) -> tuple[Route, ...]:
+        """Return the unicast routes of a table, IPv4 and IPv6. Raises PortError."""
         ...
 
 
@@ -231,6 +333,26 @@ class Ports(Protocol):
     @property
     def backups(self) -> BackupPort:
         """Copies of overwritten files."""
+        ...
+
+    @property
+    def secrets(self) -> SecretPort:
+        """Secrets."""
+        ...
+
+    @property
+    def reverts(self) -> RevertPort:
+        """How operations are taken back."""
+        ...
+
+    @property
+    def sources(self) -> SourcePort:
+        """Content by address and digest."""
+        ...
+
+    @property
+    def network(self) -> NetworkPort:
+        """The running network."""
         ...
 
     @property

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import trio
 
-from agent import enrolling, link
+from agent import enrolling, link, ratchet_store
 from agent.bells import Bell
 from agent.core import Core
 from agent.database import StorageError
@@ -30,7 +30,9 @@ from protocol.messages import (
     Journal,
     Offer,
     Rejected,
+    RevocationUpdate,
     RosterUpdate,
+    StatementUpdate,
     Welcome,
 )
 from protocol.session import (
@@ -107,6 +109,7 @@ class _Talk:
             heartbeat=core.heartbeat,
             pinned_coordinator_key=pins.coordinator_key,
             enrolment_secret=pins.secret,
+            ratchet=ratchet_store.held(core.database),
         )
         self._turn = trio.Lock()
         self._established = trio.Event()
@@ -126,6 +129,7 @@ class _Talk:
             tasks.start_soon(self._tick, frames)
             tasks.start_soon(self._send_journal, frames)
             tasks.start_soon(self._send_facts, frames)
+            tasks.start_soon(self._renew)
             await self._perform(frames, lambda: self._session.start(trio.current_time()))
             self._retimed.ring()
             while True:
@@ -189,9 +193,11 @@ class _Talk:
         self._established.set()
         self._retimed.ring()
         core.log.info("link up", approval=action.welcome.approval)
+        core.steps.meeting.handshakes.ring()
         # Last: on a full disk this fails, and the link has to work all the same.
         self._on_welcome(action.welcome)
         enrolling.clear(Path(core.config.state_dir))
+        ratchet_store.keep(core.database, action.welcome)
 
     def _on_welcome(self, welcome: Welcome) -> None:
         refused = self._core.trust.welcome(welcome)
@@ -208,8 +214,8 @@ class _Talk:
                 self._core.on_cancel(message)
             case Desired():
                 self._core.on_desired(message)
-            case RosterUpdate():
-                self._core.on_roster(message)
+            case RosterUpdate() | StatementUpdate() | RevocationUpdate():
+                self._core.on_signed(message)
             case Ack():
                 self._on_ack(message)
             case Welcome():
@@ -227,6 +233,8 @@ class _Talk:
                 pass
 
     def _on_ack(self, ack: Ack) -> None:
+        if ack.head is not None and self._core.trust.pins is not None:
+            self._core.on_audit_head(ack.head, self._core.trust.pins.coordinator_key)
         # An ack for what was not sent on this link proves nothing and prunes nothing.
         if self._acked < ack.seq <= self._sent:
             self._acked = ack.seq
@@ -241,6 +249,14 @@ class _Talk:
             self._core.tell("link.refused", text, action.reason)
         else:
             self._core.log.info("link over", detail=text)
+
+    async def _renew(self) -> None:
+        """End this link when another handshake is asked for: what stands proves little."""
+        renew = self._core.steps.meeting.renew
+        await renew.heard(renew.count)
+        self._core.log.info("link ended for a new handshake")
+        self._over = True
+        self._scope.cancel()
 
     async def _tick(self, frames: Frames) -> None:
         while True:
@@ -275,7 +291,8 @@ class _Talk:
         core = self._core
         while True:
             known = core.facts_bell.count
-            await self._perform(frames, lambda: self._session.send(core.facts))
+            facts = core.facts_now()
+            await self._perform(frames, partial(self._session.send, facts))
             await core.facts_bell.heard(known)
 
 
@@ -288,6 +305,7 @@ def _hello(core: Core) -> HelloFacts:
         roster_version=0 if trusted is None else trusted.roster.version,
         generation=core.ledger.desired().generation,
         journal_head=core.journal.head,
+        node_id=core.identity.node_id,
     )
 
 

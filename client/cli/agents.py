@@ -19,7 +19,7 @@ SHORT_ID = 13
 
 @click.group(cls=GlobalGroup)
 def agents() -> None:
-    """Hosts: list, approve, reject, tag."""
+    """Hosts: list, approve, reject, tag, vouch."""
 
 
 @agents.command("list")
@@ -63,12 +63,15 @@ def list_agents(ctx: click.Context, status: str | None, selector: str | None, wa
 @click.argument("node")
 @click.pass_context
 def show(ctx: click.Context, node: str) -> int:
-    """Show one host."""
+    """Show one host, with the tags that operators signed apart from those that anybody sets."""
+    from client import vouching
+
     with opened(ctx) as session:
         one = _agent(session, node)
         if session.out.as_json:
             session.out.document(one)
             return 0
+        held = vouching.held_statement(session, one, session.trusted().roster)
         known = {
             "name": one.name or "",
             "id": one.node_id,
@@ -82,6 +85,9 @@ def show(ctx: click.Context, node: str) -> int:
             "drift": one.drift or "",
             "roster": f"version {one.roster_version}" if one.roster_version else "",
             "tags": tags_text(one.tags),
+            "signed tags": (tags_text(held.tags) or "none")
+            if held is not None
+            else "not vouched for",
         }
         session.out.fields({name: value for name, value in known.items() if value})
         return 0
@@ -91,28 +97,85 @@ def show(ctx: click.Context, node: str) -> int:
 @click.argument("node")
 @click.option("--name", required=True, help="What the host is called from now on.")
 @click.option("--fingerprint", help="Approve only if the host's key has this fingerprint.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag that you sign.")
 @click.pass_context
-def approve(ctx: click.Context, node: str, name: str, fingerprint: str | None) -> int:
-    """Let a host in under a name."""
-    from client.failures import UntrustedError
+def approve(
+    ctx: click.Context, node: str, name: str, fingerprint: str | None, tags: tuple[str, ...]
+) -> int:
+    """Let a host in under a name, and sign what it is."""
+    from client import vouching
     from protocol.api import StatusChangeRequest
     from protocol.ids import check_name
 
     with opened(ctx) as session:
         one = _agent(session, node)
-        if fingerprint is not None and fingerprint.strip().lower() != one.fingerprint:
-            raise UntrustedError(
-                f"the host's key has the fingerprint {one.fingerprint}, not {fingerprint}",
-                next_command="standfast-agent show-identity, on the host",
-                code="fingerprint_wrong",
-            )
+        roster = session.trusted().roster
+        held = vouching.held_statement(session, one, roster)
+        public = vouching.proven_key(one, held, fingerprint)
+        wanted = vouching.Wanted(check_name(name), _pairs(tags))
+        statement = vouching.make(session, one, wanted, public, held)
+        refused = vouching.says_why_not(session, roster, statement, held)
+        if refused is None:
+            vouching.put(session, statement)
+        elif tags:
+            raise vouching.forbidden(refused)
         session.api.set_status(one.node_id, StatusChangeRequest("approved", check_name(name)))
+        if refused is None:
+            _wrap_secrets(session, one)
+        unsigned = f"; nothing was signed about it: {refused}" if refused is not None else ""
         return _done(
             session,
             one,
-            f"approved {name} ({one.node_id}, key {one.fingerprint})",
+            f"approved {name} ({one.node_id}, key {one.fingerprint}){unsigned}",
             f"standfast state plan {name} --module MODULE",
         )
+
+
+@agents.command("vouch")
+@click.argument("node")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag that you sign.")
+@click.option("--untag", "without", multiple=True, metavar="KEY", help="A signed tag to drop.")
+@click.option("--fingerprint", help="The key's, as read on the host itself.")
+@YES
+@click.pass_context
+def vouch(
+    ctx: click.Context,
+    /,
+    node: str,
+    tags: tuple[str, ...],
+    without: tuple[str, ...],
+    fingerprint: str | None,
+    yes: bool,
+) -> int:
+    """Sign what an approved host is: grants and secrets look at signed tags alone."""
+    from client import vouching
+    from client.failures import BadUsageError
+    from client.questions import confirm
+
+    with opened(ctx) as session:
+        one = _agent(session, node)
+        if one.name is None:
+            raise BadUsageError(
+                f"{_shown(one)} is not approved yet",
+                next_command=f"standfast agents approve {one.node_id} --name NAME",
+            )
+        roster = session.trusted().roster
+        held = vouching.held_statement(session, one, roster)
+        public = vouching.proven_key(one, held, fingerprint)
+        wanted = vouching.Wanted(one.name, _pairs(tags), without)
+        statement = vouching.make(session, one, wanted, public, held)
+        refused = vouching.says_why_not(session, roster, statement, held)
+        if refused is not None:
+            raise vouching.forbidden(refused)
+        before = tags_text(held.tags) if held is not None else "nothing"
+        confirm(
+            f"{_shown(one)}: signed so far: {before}\n"
+            f"Sign version {statement.version}: {tags_text(statement.tags) or 'no tags'}?",
+            yes=yes,
+        )
+        vouching.put(session, statement)
+        text = f"signed about {_shown(one)}: {tags_text(statement.tags) or 'no tags'}"
+        return _done(session, one, text, f"standfast agents show {one.name}")
 
 
 @agents.command("reject")
@@ -156,13 +219,13 @@ def tag(ctx: click.Context, node: str, tags: tuple[str, ...]) -> int:
     from protocol.ids import check_tag
 
     with opened(ctx) as session:
-        wanted = [(key, value if given else "true") for key, given, value in map(_split, tags)]
-        for key, value in wanted:
+        wanted = _pairs(tags)
+        for key, value in wanted.items():
             check_tag(key, value)
         one = _agent(session, node)
-        for key, value in wanted:
+        for key, value in wanted.items():
             session.api.set_tag(one.node_id, key, value)
-        text = f"{_shown(one)}: set {tags_text(dict(wanted))}"
+        text = f"{_shown(one)}: set {tags_text(wanted)}"
         return _done(session, one, text, f"standfast agents show {one.name or one.node_id}")
 
 
@@ -225,9 +288,25 @@ def _agent(session: Session, node: str) -> Agent:
     return find(session.api.agents(), node)
 
 
-def _split(text: str) -> tuple[str, bool, str]:
-    key, mark, value = text.partition("=")
-    return key, bool(mark), value
+def _wrap_secrets(session: Session, one: Agent) -> None:
+    from client import sealing
+    from client.failures import ClientError
+
+    try:
+        names, failed = sealing.wrap_for_node(session, one.node_id)
+    except ClientError as error:
+        # The host is in: what it may read can be sealed to it at any time.
+        session.out.note(f"no secrets were sealed to it: {error}; standfast secrets reseal")
+        return
+    if names:
+        session.out.note(f"sealed to {_shown(one)}: {', '.join(names)}")
+    for name, reason in failed.items():
+        session.out.note(f"secret {name} is not sealed to {_shown(one)} yet: {reason}")
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    split = (text.partition("=") for text in texts)
+    return {key: value if mark else "true" for key, mark, value in split}
 
 
 def _shown(one: Agent) -> str:

@@ -37,6 +37,11 @@ def enrol_key() -> None:
 @click.option(
     "--cluster", default="default", show_default=True, help="The network these hosts belong to."
 )
+@click.option(
+    "--recovers",
+    metavar="NODE",
+    help="For one host that was installed anew: it keeps its id, name and tags.",
+)
 @click.pass_context
 def create(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
@@ -49,8 +54,13 @@ def create(  # noqa: PLR0913 - one argument per option
     auto_approve: bool,
     urls: tuple[str, ...],
     cluster: str,
+    recovers: str | None,
 ) -> int:
-    """Make a key. The string is shown now and never again."""
+    """Make a key. The string is shown now and never again.
+
+    A host that comes back by --recovers has a new key: sign for it with `standfast agents vouch`.
+    """
+    from client.node_names import find
     from protocol.api import CreateEnrolmentKeyRequest
     from protocol.ids import check_tag
 
@@ -65,6 +75,7 @@ def create(  # noqa: PLR0913 - one argument per option
             tags=pairs,
             auto_approve=auto_approve,
             urls=urls,
+            recovers=find(session.api.agents(), recovers).node_id if recovers else None,
         )
         made = session.api.create_key(cluster, request)
         text = _checked(session, made)

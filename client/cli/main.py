@@ -21,15 +21,26 @@ from protocol.errors import StandfastError
 # Name -> where the command is, and its line in `--help` (so that no file is imported for it).
 COMMANDS: dict[str, tuple[str, str]] = {
     "agents": ("client.cli.agents:agents", "Hosts: list, approve, reject, tag."),
+    "approvals": (
+        "client.cli.approvals:approvals",
+        "What waits for signatures: list, show, approve, deny, revoke.",
+    ),
     "approve": ("client.cli.approve:approve", "Sign a yes or no for a plan or a waiting run."),
+    "audit": ("client.cli.audit:audit", "The event log: list, verify, export, prune."),
+    "clones": ("client.cli.clones:clones", "Hosts of which several hold the key: list, keep one."),
     "discover": ("client.cli.discover:discover", "Let the coordinator announce itself to hosts."),
     "enrol-key": ("client.cli.enrol_key:enrol_key", "Keys with which new hosts enrol."),
+    "explain": ("client.cli.explain:explain", "What a code means, or why a run is as it is."),
     "modules": ("client.cli.modules:modules", "Stored modules: list, show, remove."),
     "operator": ("client.cli.operator:operator", "Your key, and the people who may sign."),
     "profile": ("client.cli.profile:profile", "Coordinators that you know, and their pins."),
+    "roster": ("client.cli.roster:roster", "The signed list of operators, and its rules."),
     "runs": ("client.cli.runs:runs", "Runs: list, show, cancel."),
+    "sessions": ("client.cli.sessions:sessions", "Log-ins that are not over: list, end."),
+    "secrets": ("client.cli.secrets:secrets", "Values sealed to hosts: set, list, restrict."),
     "state": ("client.cli.state:state", "Upload, plan, apply, drift."),
     "status": ("client.cli.status:status", "Health and identity of the coordinator."),
+    "tokens": ("client.cli.tokens:tokens", "API tokens for programs: create, list, revoke."),
     "why": ("client.cli.why:why", "Why a host is as it is, and what to type next."),
 }
 

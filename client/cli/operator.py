@@ -76,7 +76,7 @@ def whoami(ctx: click.Context) -> int:
     """Show your public key, your operator id and the roster that you trust. Asks nobody."""
     from client import operator_key, profiles, roster_cache
     from client.session import choose
-    from protocol import ids
+    from protocol import ids, sealing
 
     with opened(ctx) as session:
         key = session.key
@@ -90,6 +90,7 @@ def whoami(ctx: click.Context) -> int:
         known = {
             "operator_id": operator_id,
             "public_key": operator_key.public_text(key),
+            "sealing_key": sealing.operator_key(key.seed()).public.hex(),
             "fingerprint": ids.fingerprint(key.public),
             "username": entry.username if entry is not None else "",
             "role": entry.role if entry is not None else "",
@@ -109,32 +110,85 @@ def whoami(ctx: click.Context) -> int:
 @click.option("--username", required=True, help="Their name in the roster.")
 @click.option(
     "--role",
-    type=click.Choice(["admin", "operator"]),
+    type=click.Choice(["admin", "operator", "viewer", "automation"]),
     default="operator",
     show_default=True,
-    help="Both sign; an admin also changes who may.",
+    help="Admins and operators sign; an admin also changes who may.",
+)
+@click.option(
+    "--sealing-key",
+    default="",
+    metavar="HEX",
+    help="As their `operator whoami` shows it: secrets are then sealed to this admin too.",
 )
 @click.pass_context
-def add(ctx: click.Context, public_key: str, username: str, role: str) -> int:
+def add(ctx: click.Context, public_key: str, username: str, role: str, sealing_key: str) -> int:
     """Let somebody in: PUBLIC_KEY is 64 hex digits or an `ssh-ed25519 …` line."""
+    import msgspec
+
     from client.operator_key import parse_public
     from client.roster_cache import with_operator
     from protocol import ids
     from protocol.api import AddOperatorRequest
+    from protocol.roster import DECIDING_ROLES, Role
 
     with opened(ctx) as session:
         public = parse_public(public_key)
         operator_id = ids.operator_id(public)
-        kind: Literal["admin", "operator"] = "admin" if role == "admin" else "operator"
         trusted = session.trusted()
         if trusted.roster.find(operator_id) is None:
-            following = with_operator(trusted, public, username, kind, session.now())
-            _bring(session, trusted, following)
+            kind: Role = msgspec.convert(role, Role)
+            following = with_operator(trusted, public, username, kind, session.now(), sealing_key)
+            if (waiting := _bring(session, trusted, following)) is not None:
+                return waiting
         found = _find(session, operator_id)
-        if found is None:
-            session.api.add_operator(AddOperatorRequest(public.hex(), username, kind))
+        if found is None and role in {"admin", "operator"}:
+            known: Literal["admin", "operator"] = "admin" if role == "admin" else "operator"
+            session.api.add_operator(AddOperatorRequest(public.hex(), username, known))
             found = _find(session, operator_id)
-        return _tell(session, found, operator_id, f"{username} may sign as {role}")
+        signs = "may sign" if role in DECIDING_ROLES else "is known"
+        return _tell(session, found, operator_id, f"{username} {signs} as {role}")
+
+
+@operator.command("grant")
+@click.argument("who", metavar="OPERATOR")
+@click.option("--capability", "capabilities", multiple=True, help="Such as state.apply.")
+@click.option("--scope", "scopes", multiple=True, help="Such as default/shop/*.")
+@click.option("--on", "selector", default="", metavar="SELECTOR", help="Signed tags of the hosts.")
+@click.option("--all", "everything", is_flag=True, help="Take all limits away again.")
+@YES
+@click.pass_context
+def grant(
+    ctx: click.Context,
+    /,
+    who: str,
+    capabilities: tuple[str, ...],
+    scopes: tuple[str, ...],
+    selector: str,
+    everything: bool,
+    yes: bool,
+) -> int:
+    """Let OPERATOR decide only this; each further grant allows something besides."""
+    from client.questions import confirm
+    from client.render.rosters import changes
+    from client.roster_edits import parse_grant, with_grants
+
+    if everything == bool(capabilities or scopes or selector):
+        raise click.UsageError("give --capability, --scope or --on, or --all alone")
+    with opened(ctx) as session:
+        trusted = session.trusted()
+        operator_id, username = _who(session, trusted, who)
+        held = trusted.roster.find(operator_id)
+        if held is None:
+            raise click.UsageError(f"{username} is not in the roster")
+        grants = () if everything else (*held.grants, parse_grant(capabilities, scopes, selector))
+        following = with_grants(trusted, operator_id, grants, session.now())
+        if not session.out.as_json:
+            session.out.lines(changes(trusted.roster, following))
+        confirm(f"Sign version {following.version} of the roster?", yes=yes)
+        if (waiting := _bring(session, trusted, following)) is not None:
+            return waiting
+        return _tell(session, None, operator_id, f"{username} may decide what the grants say")
 
 
 @operator.command("list")
@@ -184,33 +238,22 @@ def remove(ctx: click.Context, who: str, yes: bool) -> int:
         operator_id, username = _who(session, trusted, who)
         confirm(f"Remove operator {username} ({operator_id})?", yes=yes)
         if trusted.roster.find(operator_id) is not None:
-            _bring(session, trusted, without_operator(trusted, operator_id, session.now()))
+            following = without_operator(trusted, operator_id, session.now())
+            if (waiting := _bring(session, trusted, following)) is not None:
+                return waiting
         found = _find(session, operator_id)
         if found is not None and found.removed_at is None:
             session.api.remove_operator(operator_id)
         return _tell(session, None, operator_id, f"{username} may not sign any more")
 
 
-def _bring(session: Session, trusted: TrustedRoster, following: Roster) -> None:
-    from client import roster_cache
-    from client.failures import AuthError
-    from client.operator_key import operator_id
-    from protocol.reasons import Refused
+def _bring(session: Session, trusted: TrustedRoster, following: Roster) -> int | None:
+    """Return None once the change is in force, or the exit code if others have to sign first."""
+    from client import proposing
+    from client.cli.roster import tell_brought
 
-    me = trusted.roster.find(operator_id(session.key))
-    if me is None or me.role != "admin":
-        raise AuthError(
-            "only an admin of the roster changes who may sign",
-            next_command="standfast operator whoami",
-            code="not_admin",
-        )
-    newest = roster_cache.sign_next(trusted, following, session.key)
-    if isinstance(newest, Refused):
-        raise AuthError(
-            f"you cannot make this change alone: {newest.detail}", code=str(newest.reason)
-        )
-    session.api.post_roster(newest.envelope)
-    roster_cache.save(session.directory, session.profile.name, newest)
+    done = proposing.bring(session, trusted, following, session.key)
+    return None if done.newest is not None else tell_brought(session, done)
 
 
 def _find(session: Session, operator_id: str) -> Operator | None:

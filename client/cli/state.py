@@ -116,7 +116,7 @@ def apply(  # noqa: PLR0913 - one argument per option
         agents = resolve_nodes(session, nodes, selector)
         wanted = choose_modules(session, agents, modules, nothing=nothing)
         planned = make_plan(session, agents, wanted)
-        wish = Wish(removal_limit, yes, comment, wait=not no_wait)
+        wish = Wish(removal_limit, yes, comment, wait=not no_wait, apply=True)
         return approve_plan(session, planned, wish, None)
 
 
@@ -198,6 +198,12 @@ def query(ctx: click.Context, node: str) -> int:
         )
         rows = [
             (word, one.module, one.type, one.identity) for word, group in groups for one in group
+        ]
+        axes = (("drifted", found.drifted), ("pending", found.pending))
+        rows += [
+            (f"{word} {one.action}", one.module, one.type, one.identity)
+            for word, items in axes
+            for one in items
         ]
         heads = ("STATE", "MODULE", "TYPE", "RESOURCE")
         session.out.table(heads, rows, empty="nothing was ever applied")

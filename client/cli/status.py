@@ -30,7 +30,7 @@ def status(ctx: click.Context, wait: int) -> int:
         stranger = "no operator key here; make one: standfast operator init"
         if not known:
             stranger = "not logged in: its key is not the pinned one"
-        elif key_path(session.directory).exists():
+        elif session.has_token or key_path(session.directory).exists():
             try:
                 answer, stranger = session.api.status_for_operators(), ""
             except AuthError as error:

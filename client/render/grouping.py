@@ -65,12 +65,12 @@ def totals(plans: Mapping[str, tuple[ResourceDiff, ...]]) -> Totals:
 
 
 def masked(item: ResourceDiff) -> ResourceDiff:
-    """Return a resource whose sensitive fields show nothing, whatever the host put there."""
+    """Return a resource whose sensitive fields show nothing but what the host has redacted."""
     return msgspec.structs.replace(item, changes=tuple(map(_masked, item.changes)))
 
 
 def _masked(change: Change) -> Change:
-    if not change.sensitive:
+    if not change.sensitive or change.redacted:
         return change
     return Change(
         change.field,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from client.render.grouping import MASK, Group, Totals, group, totals
 from client.render.output import Line, Span, line
 from client.render.safe_text import safe_diff
+from client.render.times import iso
 from client.render.words import counted
 from protocol.reports import Action, Change, DriftRecord, ResourceDiff
 
@@ -69,8 +70,13 @@ def summary(sums: Totals) -> str:
     )
 
 
-def drift_lines(record: DriftRecord, label: str, when: str) -> list[Line]:
-    """Return a drift record: each resource that is no longer as it was applied."""
+def drift_lines(
+    record: DriftRecord, label: str, when: str, at: Callable[[float], str] = iso
+) -> list[Line]:
+    """Return a drift record: each resource that is no longer as it was applied, and by whom.
+
+    `at` says a time in seconds since the epoch for a person.
+    """
     drifted = [item for item in record.resources if item.action != "none"]
     head = f"{label}: {record.status.replace('_', ' ')}, looked at {when} ({record.source})"
     shown = [line(Span(head, "bold"))]
@@ -79,8 +85,29 @@ def drift_lines(record: DriftRecord, label: str, when: str) -> list[Line]:
     for item in drifted:
         words = _DRIFT_WORDS[item.action]
         shown.append(line("  ", Span(f"! {_title(item)}  {words}", "warn")))
+        if (told := _changed(item, at)) is not None:
+            shown.append(line(f"      {told}"))
         shown += _detail_lines(item, "      ")
+    for one in record.repaired:
+        text = f"  = {one.type}  {one.identity}  [{one.module}]  "
+        if one.status in {"changed", "unchanged"}:
+            shown.append(line(text, Span("put right by the host itself", "add")))
+        else:
+            shown.append(line(text, Span(f"not put right: {one.error or one.status}", "warn")))
+    if record.pending:
+        shown.append(line("  pending: what was applied is not what is desired by now"))
+    for item in record.pending:
+        symbol, style = _SYMBOLS[item.action]
+        shown.append(line("  ", Span(f"{symbol} {_title(item)}", style)))
     return shown
+
+
+def _changed(item: ResourceDiff, at: Callable[[float], str]) -> str | None:
+    """Return when and by whom, as far as it is known."""
+    if item.changed_at is None:
+        return None
+    words = f"changed {at(item.changed_at)}"
+    return words if item.changed_by is None else f"{words} by {item.changed_by}"
 
 
 def _group_lines(one: Group, width: int, of: int) -> list[Line]:
@@ -109,7 +136,7 @@ def _detail_lines(item: ResourceDiff, indent: str) -> list[Line]:
 
 
 def _change_lines(change: Change, indent: str) -> list[Line]:
-    if change.sensitive:
+    if change.sensitive and not change.redacted:
         return [line(f"{indent}{change.field}: {MASK}")]
     if change.diff:
         head = line(f"{indent}{change.field}:")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from coordinator.api.calls import Caller
 from coordinator.api.documented import Deciding
 from coordinator.api.problems import documented
-from coordinator.domain import agents
-from protocol import api
+from coordinator.domain import agents, node_statements
+from protocol import api, api_approvals
 from protocol.messages import Approval
 
 TAGS = ["agents"]
@@ -91,4 +91,39 @@ async def show_attributes(call: Caller, node_id: FromPath[str]) -> dict[str, str
     return (await call.read(lambda tx: agents.get(tx, node_id))).attributes
 
 
-routes = (list_agents, show_agent, decide_agent, delete_agent, show_attributes)
+@get(
+    "/agents/{node_id:str}/statement",
+    tags=TAGS,
+    summary="Show what operators signed about a host",
+    responses=documented("bad_request", "unauthorized", "not_found"),
+)
+async def show_statement(call: Caller, node_id: FromPath[str]) -> api_approvals.StatementResponse:
+    """Return the newest signed statement: the host's key, name, scope and signed tags."""
+    return await call.read(lambda tx: node_statements.show(tx, node_id))
+
+
+@put(
+    "/agents/{node_id:str}/statement",
+    tags=TAGS,
+    summary="Bring what operators signed about a host",
+    responses=documented(
+        "bad_request", "unauthorized", "forbidden", "not_found", "conflict", "payload_too_large"
+    ),
+)
+async def put_statement(
+    call: Caller, node_id: FromPath[str], data: JSONBody[api_approvals.StatementRequest]
+) -> api_approvals.StatementResponse:
+    """Take a newer statement; the host gets it at once and judges it again."""
+    actor = call.actor
+    return await call.change(lambda tx: node_statements.put(tx, actor, node_id, data.envelope))
+
+
+routes = (
+    list_agents,
+    show_agent,
+    decide_agent,
+    delete_agent,
+    show_attributes,
+    show_statement,
+    put_statement,
+)

@@ -48,6 +48,12 @@ class Call:
         return user
 
     @property
+    def source(self) -> str:
+        """The address that the request came from."""
+        client = self.request.client
+        return client.host if client is not None else ""
+
+    @property
     def trace(self) -> tracing.Trace:
         """The ids of this request."""
         return tracing.of(self.request.scope)

@@ -10,13 +10,18 @@ from litestar.openapi.spec.enums import OpenAPIType
 TAGS: tuple[tuple[str, str], ...] = (
     ("status", "Health and identity of the coordinator, and discovery."),
     ("auth", "Log-in: a challenge, and its signature for a session token."),
+    ("tokens", "Named tokens for programs: made by an admin, shown once."),
+    ("audit", "The event log as evidence: read, sign, prune, export."),
     ("operators", "Who may use the API."),
     ("roster", "The signed list of operators that hosts trust."),
+    ("clones", "Hosts of which several hold the key, and the choice between them."),
     ("agents", "Managed hosts: approval, attributes, tags."),
     ("enrollment keys", "Strings that let new hosts in."),
     ("modules", "Files of desired state, by content hash."),
+    ("secrets", "Values sealed to hosts and operators; the coordinator cannot read them."),
     ("state", "Plan, apply and drift of one host."),
     ("runs", "Work over one or more hosts, its decisions and progress."),
+    ("approvals", "What waits for signatures, who signed, and taking a decision back."),
     ("events", "What happened, in one sequence."),
     ("health", "Probes for a supervisor or load balancer."),
 )

@@ -1,6 +1,6 @@
 """Who may call what: one table over every operation, and the guard that reads it.
 
-An operation that is missing here is refused to everybody; a test walks every route and role.
+An operation that is missing here is refused to everybody; a test walks every route, role and token.
 """
 
 from __future__ import annotations
@@ -8,27 +8,58 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+import msgspec
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 
-from coordinator.api import limits, problems
+from coordinator.api import limits, problems, rates
 from coordinator.context import App
 from coordinator.domain import auth
 from coordinator.domain.actor import Actor
 from coordinator.domain.refusals import Refusal
+from protocol import ids, scopes
+from protocol.api_tokens import TokenCapability
 from protocol.roster import Role
 
-# `open`: anybody. `known`: anybody, and more for an operator. `link`: the agent link proves itself.
-Rule = Literal["open", "known"] | frozenset[Role]
 
-READ: frozenset[Role] = frozenset({"admin", "operator", "viewer", "automation"})
+class Permit(msgspec.Struct, frozen=True):
+    """Which roles may, and the capability that an API token needs for it besides.
+
+    Without a capability it is for people alone: a token that leaked must not be able to make
+    another one, or a new operator, and so outlive its own end.
+    """
+
+    roles: frozenset[Role]
+    capability: TokenCapability | None
+
+    def needs(self, capability: TokenCapability) -> Permit:
+        """Return the same for tokens with another capability."""
+        return Permit(self.roles, capability)
+
+
+# `open`: anybody. `known`: anybody, and more for an operator. `link`: the agent link proves itself.
+Rule = Literal["open", "known"] | Permit
+
+READ = Permit(frozenset({"admin", "operator", "viewer", "automation"}), "read")
 # Asking for work; whether it may be done is decided by a signature that the host checks.
-WORK: frozenset[Role] = frozenset({"admin", "operator", "automation"})
-# Letting hosts in is a person's decision.
-DECIDE: frozenset[Role] = frozenset({"admin", "operator"})
-ADMIN: frozenset[Role] = frozenset({"admin"})
+WORK = Permit(frozenset({"admin", "operator", "automation"}), "write")
+# Letting hosts in is a person's decision, or that of a token which a person made for just that.
+DECIDE = Permit(frozenset({"admin", "operator"}), "write")
+ADMIN = Permit(frozenset({"admin"}), None)
+# One's own sessions, for whoever logged in with a key.
+OWN = Permit(READ.roles, None)
+
+# Signing what changes who may sign: for people, whichever key they sign it with.
+SIGN = Permit(frozenset({"admin", "operator"}), None)
+RUN = WORK.needs("state.run")
+TAG = WORK.needs("tags.write")
+STORE = WORK.needs("modules.write")
+ADMIT = DECIDE.needs("agents.admit")
+KEYS = DECIDE.needs("enrolment-keys")
+AUDIT = READ.needs("audit.read")
+SECRETS = WORK.needs("secrets.write")
 
 _V1 = "/api/v1"
 TABLE: dict[tuple[str, str], Rule] = {
@@ -41,31 +72,59 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_V1}/status"): "known",
     ("POST", f"{_V1}/auth/challenge"): "open",
     ("POST", f"{_V1}/auth/verify"): "open",
-    ("POST", f"{_V1}/discover"): DECIDE,
+    ("GET", f"{_V1}/auth/config"): "open",
+    ("GET", "/v1/auth/config"): "open",
+    ("GET", f"{_V1}/auth/me"): "known",
+    ("GET", "/v1/auth/me"): "known",
+    ("POST", f"{_V1}/auth/logout"): OWN,
+    ("POST", "/v1/auth/logout"): OWN,
+    ("GET", f"{_V1}/auth/sessions"): OWN,
+    ("DELETE", f"{_V1}/auth/sessions"): OWN,
+    ("DELETE", f"{_V1}/auth/sessions/{{session_id}}"): OWN,
+    ("GET", f"{_V1}/tokens"): ADMIN,
+    ("POST", f"{_V1}/tokens"): ADMIN,
+    ("DELETE", f"{_V1}/tokens/{{name}}"): ADMIN,
+    ("GET", "/v1/tokens"): ADMIN,
+    ("POST", "/v1/tokens"): ADMIN,
+    ("DELETE", "/v1/tokens/{name}"): ADMIN,
+    ("POST", f"{_V1}/discover"): ADMIT,
     ("GET", f"{_V1}/operators"): READ,
     ("POST", f"{_V1}/operators"): ADMIN,
     ("GET", f"{_V1}/operators/{{operator_id}}"): READ,
     ("DELETE", f"{_V1}/operators/{{operator_id}}"): ADMIN,
     ("GET", f"{_V1}/roster"): READ,
     ("POST", f"{_V1}/roster"): ADMIN,
+    ("GET", f"{_V1}/roster/proposals"): READ,
+    # Whose signature counts is the roster's say: whoever holds a recovery key may be no admin.
+    ("POST", f"{_V1}/roster/proposals"): SIGN,
+    ("GET", f"{_V1}/roster/proposals/{{digest}}"): READ,
+    ("POST", f"{_V1}/roster/proposals/{{digest}}/signatures"): SIGN,
+    ("GET", f"{_V1}/approvals"): READ,
+    ("GET", f"{_V1}/approvals/{{run_id}}"): READ,
+    ("POST", f"{_V1}/approvals/{{decision_id}}/revoke"): WORK.needs("decisions"),
     ("GET", f"{_V1}/agents"): READ,
     ("GET", f"{_V1}/agents/link"): "open",
     ("GET", f"{_V1}/agents/{{node_id}}"): READ,
-    ("POST", f"{_V1}/agents/{{node_id}}"): DECIDE,
-    ("DELETE", f"{_V1}/agents/{{node_id}}"): DECIDE,
+    ("POST", f"{_V1}/agents/{{node_id}}"): ADMIT,
+    ("DELETE", f"{_V1}/agents/{{node_id}}"): ADMIT,
     ("GET", f"{_V1}/agents/{{node_id}}/attributes"): READ,
+    ("GET", f"{_V1}/agents/{{node_id}}/statement"): READ,
+    ("PUT", f"{_V1}/agents/{{node_id}}/statement"): ADMIT,
     ("GET", f"{_V1}/agents/{{node_id}}/why"): READ,
-    ("PUT", f"{_V1}/agents/{{node_id}}/tags"): WORK,
-    ("PUT", f"{_V1}/agents/{{node_id}}/tags/{{key}}"): WORK,
-    ("DELETE", f"{_V1}/agents/{{node_id}}/tags/{{key}}"): WORK,
+    ("GET", f"{_V1}/clones"): READ,
+    ("GET", f"{_V1}/agents/{{node_id}}/clones"): READ,
+    ("POST", f"{_V1}/agents/{{node_id}}/clones"): ADMIT,
+    ("PUT", f"{_V1}/agents/{{node_id}}/tags"): TAG,
+    ("PUT", f"{_V1}/agents/{{node_id}}/tags/{{key}}"): TAG,
+    ("DELETE", f"{_V1}/agents/{{node_id}}/tags/{{key}}"): TAG,
     ("GET", f"{_V1}/tags"): READ,
     ("GET", f"{_V1}/modules"): READ,
-    ("POST", f"{_V1}/modules"): WORK,
+    ("POST", f"{_V1}/modules"): STORE,
     ("GET", f"{_V1}/modules/{{name}}"): READ,
-    ("DELETE", f"{_V1}/modules/{{name}}"): WORK,
-    ("POST", f"{_V1}/agents/{{node_id}}/plan"): WORK,
-    ("POST", f"{_V1}/agents/{{node_id}}/apply"): WORK,
-    ("POST", f"{_V1}/agents/{{node_id}}/drift"): WORK,
+    ("DELETE", f"{_V1}/modules/{{name}}"): STORE,
+    ("POST", f"{_V1}/agents/{{node_id}}/plan"): RUN,
+    ("POST", f"{_V1}/agents/{{node_id}}/apply"): RUN,
+    ("POST", f"{_V1}/agents/{{node_id}}/drift"): RUN,
     ("GET", f"{_V1}/agents/{{node_id}}/drift"): READ,
     ("GET", f"{_V1}/agents/{{node_id}}/drift/latest"): READ,
     ("GET", f"{_V1}/drift/{{drift_id}}"): READ,
@@ -75,20 +134,36 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_V1}/state/operations"): READ,
     ("GET", f"{_V1}/state/operations/{{operation_id}}"): READ,
     ("GET", f"{_V1}/runs"): READ,
-    ("POST", f"{_V1}/runs"): WORK,
+    ("POST", f"{_V1}/runs"): RUN,
     ("GET", f"{_V1}/runs/{{run_id}}"): READ,
-    ("POST", f"{_V1}/runs/{{run_id}}/decisions"): WORK,
-    ("POST", f"{_V1}/runs/{{run_id}}/cancel"): WORK,
+    ("POST", f"{_V1}/runs/{{run_id}}/decisions"): WORK.needs("decisions"),
+    ("POST", f"{_V1}/runs/{{run_id}}/cancel"): RUN,
     ("GET", f"{_V1}/runs/{{run_id}}/events"): READ,
     ("GET", f"{_V1}/artifacts/{{sha256}}"): READ,
     ("GET", f"{_V1}/events"): READ,
-    ("POST", f"{_V1}/clusters/{{cluster_name}}/enrollment_keys"): DECIDE,
-    ("POST", f"{_V1}/clusters/default/enrollment_keys"): DECIDE,
+    ("GET", f"{_V1}/secrets"): READ,
+    ("POST", f"{_V1}/secrets"): SECRETS,
+    ("GET", f"{_V1}/secrets/{{name}}"): READ,
+    ("PUT", f"{_V1}/secrets/{{name}}"): SECRETS,
+    ("DELETE", f"{_V1}/secrets/{{name}}"): SECRETS,
+    ("POST", f"{_V1}/secrets/{{name}}/restriction"): SECRETS,
+    ("POST", f"{_V1}/secrets/{{name}}/wraps"): SECRETS,
+    ("GET", f"{_V1}/secrets/{{name}}/sealed"): SECRETS,
+    ("GET", f"{_V1}/secret-recipients"): READ,
+    ("GET", f"{_V1}/audit"): AUDIT,
+    ("DELETE", f"{_V1}/audit"): ADMIN,
+    ("GET", f"{_V1}/audit/head"): READ,
+    ("GET", f"{_V1}/audit/retention"): AUDIT,
+    ("PUT", f"{_V1}/audit/retention"): ADMIN,
+    ("GET", f"{_V1}/audit/export"): AUDIT,
+    ("GET", f"{_V1}/audit/journals"): AUDIT,
+    ("POST", f"{_V1}/clusters/{{cluster_name}}/enrollment_keys"): KEYS,
+    ("POST", f"{_V1}/clusters/default/enrollment_keys"): KEYS,
     ("POST", f"{_V1}/clusters/default/enrollment_keys/public"): "open",
-    ("GET", f"{_V1}/enrollment_keys"): DECIDE,
-    ("GET", f"{_V1}/enrollment_keys/{{key_id}}"): DECIDE,
-    ("PATCH", f"{_V1}/enrollment_keys/{{key_id}}"): DECIDE,
-    ("DELETE", f"{_V1}/enrollment_keys/{{key_id}}"): DECIDE,
+    ("GET", f"{_V1}/enrollment_keys"): KEYS,
+    ("GET", f"{_V1}/enrollment_keys/{{key_id}}"): KEYS,
+    ("PATCH", f"{_V1}/enrollment_keys/{{key_id}}"): KEYS,
+    ("DELETE", f"{_V1}/enrollment_keys/{{key_id}}"): KEYS,
 }
 
 _PARAMETER = re.compile(r"\{([a-z_0-9]+):[a-z]+\}")
@@ -110,8 +185,24 @@ def allows(rule: Rule | None, role: Role | None) -> bool:
             return False
         case "open" | "known":
             return True
-        case _:
-            return role in rule
+        case Permit():
+            return role in rule.roles
+
+
+def refusal(rule: Rule | None, actor: Actor | None, scope: str) -> Refusal | None:
+    """Say why an operation in a scope is not for this actor, None if it is."""
+    if not allows(rule, actor.role if actor is not None else None):
+        role = actor.role if actor is not None else "nobody"
+        return Refusal("forbidden", f"the role {role} may not do this")
+    if actor is None or actor.grant is None or not isinstance(rule, Permit):
+        return None
+    if rule.capability is None:
+        return Refusal("forbidden", "this is not for API tokens: log in with an operator's key")
+    if not actor.grant.allows(rule.capability):
+        return Refusal("forbidden", f"this token lacks the capability {rule.capability}")
+    if not scopes.covers(actor.grant.scope, scope):
+        return Refusal("forbidden", f"this token is for {actor.grant.scope}, not for {scope}")
+    return None
 
 
 async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -129,9 +220,10 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     if rule != "open":
         actor = await _actor(connection, required=rule != "known")
         connection.scope["user"] = actor
-        if not allows(rule, actor.role if actor is not None else None):
-            role = actor.role if actor is not None else "nobody"
-            raise problems.ProblemError(Refusal("forbidden", f"the role {role} may not do this"))
+        # Everything of this coordinator is in one scope so far; a path that names one comes later.
+        refused = refusal(rule, actor, ids.DEFAULT_SCOPE)
+        if refused is not None:
+            raise problems.ProblemError(refused)
     limits.check_query(dict(connection.query_params.items()), handler)
 
 
@@ -146,15 +238,29 @@ async def _actor(connection: Connection, *, required: bool) -> Actor | None:
     context: App = connection.app.state.context
     actor = await session_of(context, header)
     if actor is None:
-        raise problems.ProblemError(
-            Refusal("unauthorized", "the session token is not valid or has expired: log in again")
-        )
+        raise problems.ProblemError(guessed(connection))
     return actor
 
 
+def guessed(connection: Connection) -> Refusal:
+    """Return the refusal of a token that is not valid; who tries many is told to wait.
+
+    A valid one is never looked at here: nobody is locked out by a neighbour's guesses.
+    """
+    state = connection.app.state
+    limit: rates.RateLimit = state.guess_rate
+    client = connection.client
+    if not limit.admit(client.host if client is not None else "", state.context.clock()):
+        return Refusal("too_many_requests", "too many tokens that are not valid; wait a little")
+    return Refusal("unauthorized", "the session token is not valid or has expired: log in again")
+
+
 async def session_of(context: App, header: str | None) -> Actor | None:
-    """Return the operator of an `Authorization` header, if its session is valid at this moment."""
+    """Return who a header `Authorization` stands for, if its token is valid at this moment."""
     kind, _, token = (header or "").partition(" ")
     if kind.lower() != "bearer" or not 0 < len(token) <= _MAX_TOKEN or not token.isascii():
         return None
-    return await context.store.read(lambda tx: auth.actor_of(tx, token))
+    actor = await context.store.read(lambda tx: auth.actor_of(tx, token))
+    if actor is not None and actor.stale:
+        await context.store.write(lambda tx: auth.touch(tx, token))
+    return actor

@@ -21,7 +21,7 @@ from coordinator.api import tracing
 from coordinator.domain.refusals import Refusal, RefusalKind, invalid
 from coordinator.store.connecting import StoreUnusableError
 from coordinator.store.threads import StoreBusyError, StoreClosedError
-from protocol import api
+from protocol import api, explanations
 from protocol.errors import DecodeError, InvalidName, StandfastError
 from protocol.limits import MAX_BODY
 
@@ -120,7 +120,9 @@ def answer(request: AnyRequest, error: Exception) -> Response[api.ErrorResponse]
 
 def _envelope(trace: tracing.Trace, kind: ProblemKind, refusal: Refusal) -> api.ErrorResponse:
     code = refusal.code or _CODES.get(kind, kind)
-    error = api.ErrorBody(code, refusal.message, refusal.details)
+    known = explanations.explain(code)
+    following = known.next if known is not None and known.next else None
+    error = api.ErrorBody(code, refusal.message, refusal.details, following)
     return api.ErrorResponse(error, trace.meta())
 
 

@@ -17,7 +17,7 @@ from coordinator.api.whole import whole
 from coordinator.domain import drift, operations, run_decisions, run_views, runs, state, why
 from coordinator.domain.refusals import Refusal
 from coordinator.store.database import Tx
-from protocol import api
+from protocol import api, api_why
 from protocol.reports import (
     DriftRecord,
     DriftStatus,
@@ -220,7 +220,7 @@ async def show_output(call: Caller, node_id: FromPath[str], operation_id: FromPa
     summary="Explain a host",
     responses=_READING,
 )
-async def explain(call: Caller, node_id: FromPath[str]) -> api.Why:
+async def explain(call: Caller, node_id: FromPath[str]) -> api_why.Why:
     """Return what a person would ask about a host: code, cause, next command; newest first."""
     return await call.read(lambda tx: why.why(tx, node_id))
 

@@ -16,10 +16,10 @@ from protocol.version import VERSION
 )
 async def show_status(call: Caller) -> api.Status:
     """Return protocol version, health and public key; with a session also roster and hosts."""
-    public_key = call.context.identity.public
+    public_key, rotations = call.context.identity.public, call.context.rotations
     if call.request.user is None:
-        return status.public(public_key)
-    return await call.read(lambda tx: status.full(tx, public_key, VERSION))
+        return status.public(public_key, rotations)
+    return await call.read(lambda tx: status.full(tx, public_key, rotations, VERSION))
 
 
 routes = (show_status,)

@@ -15,7 +15,7 @@ from coordinator.domain import enrolment_keys
 from coordinator.domain.actor import Actor
 from coordinator.domain.outcomes import sure
 from coordinator.domain.refusals import Refusal, invalid, not_found, stale
-from coordinator.store import journals, presence, records, rosters
+from coordinator.store import journals, presence, ratchets, records, rosters
 from coordinator.store.database import Tx
 from coordinator.store.events import NewEvent, Principal, Severity
 from coordinator.store.presence import Presence
@@ -46,11 +46,15 @@ class NodeSpec(msgspec.Struct, frozen=True):
 
 
 class Registered(msgspec.Struct, frozen=True):
-    """A host that is known: where its approval stands and under what name."""
+    """A host that is known: where its approval stands and under what name.
+
+    `cloned`: several hold its key, so that it waits although it is approved.
+    """
 
     approval: Approval
     name: str | None
     scope: str
+    cloned: bool = False
 
 
 def register(
@@ -73,7 +77,11 @@ def register(
         return Rejected(Reason.ROSTER_UNKNOWN, detail)
     record = records.get_by_uid(tx, KIND, node_id)
     if record is not None:
+        if record.spec_as(NodeSpec).public_key != public_key.hex():
+            return _recover(tx, record, hello, secret)
         return _known(tx, record, hello, secret)
+    if ids.node_id(public_key) != node_id:
+        return Rejected("unknown_node", f"there is no host {node_id} that could come back")
     used: enrolment_keys.Use | None = None
     if secret is not None:
         use = enrolment_keys.use(tx, secret)
@@ -102,7 +110,13 @@ def register(
 def approval_of(tx: Tx, node_id: str) -> Registered | None:
     """Return where a host's approval stands now, or None if its record is gone."""
     record = records.get_by_uid(tx, KIND, node_id)
-    return _registered(record) if record is not None else None
+    if record is None:
+        return None
+    found = _registered(record)
+    if found.approval == "approved" and ratchets.is_diverged(tx, node_id):
+        # Until an operator has chosen, none of them gets work.
+        return msgspec.structs.replace(found, approval="pending", cloned=True)
+    return found
 
 
 def get(tx: Tx, node_id: str) -> api.Agent | Refusal:
@@ -110,7 +124,7 @@ def get(tx: Tx, node_id: str) -> api.Agent | Refusal:
     record = records.get_by_uid(tx, KIND, node_id)
     if record is None:
         return not_found("agent", node_id)
-    return view(record, presence.get(tx, node_id))
+    return view(record, presence.get(tx, node_id), cloned=ratchets.is_diverged(tx, node_id))
 
 
 def listing(
@@ -121,13 +135,13 @@ def listing(
         wanted = selectors.parse(selector) if selector is not None else None
     except DecodeError as error:
         return invalid("filter", str(error))
-    live = presence.everything(tx)
-    return tuple(
-        view(record, live.get(record.uid))
+    live, cloned = presence.everything(tx), ratchets.diverged(tx)
+    shown = (
+        view(record, live.get(record.uid), cloned=record.uid in cloned)
         for record in records.listing(tx, KIND, SCOPE)
-        if (wanted is None or wanted.matches(record.labels))
-        and status in {None, record.spec_as(NodeSpec).approval}
+        if wanted is None or wanted.matches(record.labels)
     )
+    return tuple(agent for agent in shown if status in {None, agent.status})
 
 
 def matching(tx: Tx, selector: str) -> tuple[api.Agent, ...] | Refusal:
@@ -190,6 +204,7 @@ def delete(tx: Tx, by: Actor, node_id: str) -> Refusal | None:
     records.delete(tx, node_id)
     presence.forget(tx, node_id)
     journals.forget(tx, node_id)
+    ratchets.forget(tx, node_id)
     _emit(tx, "agent.deleted", record, by, f"{spec.hostname} was deleted")
     return None
 
@@ -205,8 +220,11 @@ def counts(tx: Tx) -> dict[str, int]:
     return found
 
 
-def view(record: Record, seen: Presence | None) -> api.Agent:
-    """Return a host as the API shows it."""
+def view(record: Record, seen: Presence | None, *, cloned: bool = False) -> api.Agent:
+    """Return a host as the API shows it; one that is cloned waits, as one that was never approved.
+
+    `cloned`: several hold its key and nobody has chosen yet.
+    """
     spec = record.spec_as(NodeSpec)
     return api.Agent(
         node_id=record.uid,
@@ -214,7 +232,7 @@ def view(record: Record, seen: Presence | None) -> api.Agent:
         initial_hostname=spec.hostname,
         initial_ip=spec.address,
         agent_version=seen.agent_version if seen else "",
-        status=spec.approval,
+        status="pending" if cloned and spec.approval == "approved" else spec.approval,
         connected=seen.connected if seen else False,
         connected_at=int(seen.connected_at) if seen else 0,
         updated_at=int(max(record.updated_at, seen.last_seen_at if seen else 0)),
@@ -228,6 +246,9 @@ def view(record: Record, seen: Presence | None) -> api.Agent:
         enrolment_key_id=spec.enrolment_key_id,
         scope=record.scope,
         resource_version=record.resource_version,
+        cloned=cloned,
+        public_key=spec.public_key,
+        sealing_sig=spec.sealing_sig,
     )
 
 
@@ -250,6 +271,35 @@ def _known(tx: Tx, record: Record, hello: Hello, secret: bytes | None) -> Regist
     if use.auto_approve:
         record = _approve_by_key(tx, record, use.key_id)
     return _registered(record)
+
+
+def _recover(tx: Tx, record: Record, hello: Hello, secret: bytes | None) -> Registered | Rejected:
+    """Give a host that was installed anew its old id, if it brings the one key that says so.
+
+    Approval, name and tags stay. Whether this is the host, clients do not take from here: they ask
+    for an operator's signature over its new key.
+    """
+    if secret is None:
+        text = "this id belongs to another key: an operator makes a recovery key for it"
+        return Rejected("node_key_changed", text)
+    use = enrolment_keys.use(tx, secret, recovers=record.uid)
+    if isinstance(use, Refusal):
+        return Rejected(use.code or "invalid_key", use.message)
+    spec = msgspec.structs.replace(
+        record.spec_as(NodeSpec),
+        public_key=hello.public_key.hex(),
+        sealing_key=hello.sealing_key.hex(),
+        sealing_sig=hello.sealing_sig.hex(),
+        enrolment_key_id=use.key_id,
+    )
+    changed = sure(records.update(tx, record.uid, spec=spec), "a node")
+    # Its journal begins anew, and so does the line of its key.
+    journals.forget(tx, record.uid)
+    ratchets.forget(tx, record.uid)
+    own = ids.fingerprint(hello.public_key)
+    summary = f"{record.name or spec.hostname} came back with a new key {own}"
+    _emit(tx, "agent.recovered", changed, None, summary, "warning")
+    return _registered(changed)
 
 
 def _approve_by_key(tx: Tx, record: Record, key_id: str) -> Record:

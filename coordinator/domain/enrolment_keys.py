@@ -35,7 +35,10 @@ _WRONG: RefusalKind = "validation_failed"
 
 
 class KeySpec(msgspec.Struct, frozen=True):
-    """What a key allows; `label` is the name that people gave it, None uses means no limit."""
+    """What a key allows; `label` is the name that people gave it, None uses means no limit.
+
+    `recovers` is the one host whose id it gives to a new key, None for an ordinary key.
+    """
 
     cluster: str
     label: str | None
@@ -44,6 +47,7 @@ class KeySpec(msgspec.Struct, frozen=True):
     tags: dict[str, str]
     auto_approve: bool
     created_by: str
+    recovers: str | None = None
 
 
 class KeyStatus(msgspec.Struct, frozen=True):
@@ -99,7 +103,7 @@ def create(
     expires = _time(tx, request.expires_at)
     wrong = (
         _check_label(request.name) or _check_uses(uses) or _check_urls(request.urls)
-        or _check_tags(request.tags)
+        or _check_tags(request.tags) or _check_recovers(tx, request.recovers, uses)
     )  # fmt: skip
     if wrong is not None:
         return wrong
@@ -114,6 +118,7 @@ def create(
         request.tags,
         request.auto_approve,
         by.username if by is not None else PUBLIC,
+        request.recovers,
     )
     created = records.create(
         tx,
@@ -132,14 +137,18 @@ def create(
             roster=roster.digest,
             cluster=cluster,
             secret=enrolment.secret_text(secret),
+            node_id=request.recovers or "",
         )
     )
     _emit(tx, "enrolment_key.created", by, made, f"an enrolment key for {cluster} was made")
     return msgspec.structs.replace(_view(made), key=text)
 
 
-def use(tx: Tx, secret: bytes) -> Use | Refusal:
-    """Count one use of the key with this secret, in the transaction that registers the host."""
+def use(tx: Tx, secret: bytes, recovers: str | None = None) -> Use | Refusal:
+    """Count one use of the key with this secret, in the transaction that registers the host.
+
+    `recovers` is the host that is to keep its id under a new key, None for one that is new.
+    """
     record = records.get(tx, KIND, SCOPE, enrolment.secret_hash(secret))
     if record is None:
         return Refusal("forbidden", "the enrolment key is not known here", code="invalid_key")
@@ -148,6 +157,9 @@ def use(tx: Tx, secret: bytes) -> Use | Refusal:
         return Refusal("forbidden", "the enrolment key has expired", code="key_expired")
     if spec.uses_remaining == 0:
         return Refusal("forbidden", "the enrolment key is used up", code="key_spent")
+    if spec.recovers != recovers:
+        wanted = f"brings back host {spec.recovers}" if spec.recovers else "is for new hosts"
+        return Refusal("forbidden", f"the enrolment key {wanted}", code="key_of_another_kind")
     left = spec.uses_remaining - 1 if spec.uses_remaining is not None else None
     records.update(
         tx,
@@ -232,6 +244,16 @@ def _check_uses(uses: int | None) -> Refusal | None:
     return None
 
 
+def _check_recovers(tx: Tx, node_id: str | None, uses: int | None) -> Refusal | None:
+    if node_id is None:
+        return None
+    if uses != 1:
+        return invalid("recovers", "a key that brings a host back has one use", _WRONG)
+    if records.get_by_uid(tx, "node", node_id) is None:
+        return not_found("agent", node_id)
+    return None
+
+
 def _check_tags(wanted: dict[str, str]) -> Refusal | None:
     wrong = check_tags(wanted)
     return msgspec.structs.replace(wrong, kind=_WRONG) if wrong is not None else None
@@ -282,6 +304,7 @@ def _view(record: Record) -> api.EnrolmentKeyInfo:
         updated_at=_text(record.updated_at) or "",
         auto_approve=spec.auto_approve,
         tags=spec.tags,
+        recovers=spec.recovers,
     )
 
 

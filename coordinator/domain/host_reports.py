@@ -9,12 +9,13 @@ import re
 
 import msgspec
 
-from coordinator.domain import run_plans, run_views
+from coordinator.domain import audit_witness, run_plans, run_views
 from coordinator.domain.run_records import record
 from coordinator.store import artifacts, drifts, presence, runs
 from coordinator.store.database import Tx
 from coordinator.store.events import NewEvent, Principal, Severity
 from coordinator.store.runs import StoredRun
+from protocol.audit_journals import noted_head
 from protocol.limits import MAX_COMMENT
 from protocol.messages import (
     Accepted,
@@ -24,7 +25,7 @@ from protocol.messages import (
     RefusedStep,
     Started,
 )
-from protocol.reports import ApplyResult, DriftRecord
+from protocol.reports import ApplyResult, DriftRecord, ResourceDiff
 from protocol.run_events import (
     HostReport,
     StepAccepted,
@@ -134,16 +135,37 @@ def drift(tx: Tx, host: Host, look: DriftRecord) -> None:
     presence.set_drift(tx, host.node_id, look.status)
     tx.wake(f"node:{host.node_id}")
     if look.status == "drifted":
-        changed = [resource.identity for resource in look.resources]
-        count = "1 resource" if len(changed) == 1 else f"{len(changed)} resources"
-        summary = f"{count} drifted: {', '.join(changed[:5])}"[:MAX_COMMENT]
+        if was == "drifted" and _differing(before[0]) == _differing(look):
+            # Something else in it is new: what is pending, or was repaired.
+            return
+        changed = [_by_whom(resource) for resource in look.resources[:5]]
+        total = len(look.resources)
+        count = "1 resource" if total == 1 else f"{total} resources"
+        summary = f"{count} drifted: {', '.join(changed)}"[:MAX_COMMENT]
         _emit(tx, host, "drift.detected", summary, "warning", drift_id=look.drift_id)
     elif look.status == "in_sync" and was == "drifted":
         _emit(tx, host, "drift.cleared", "as applied again", drift_id=look.drift_id)
 
 
+def _differing(look: DriftRecord) -> set[tuple[str, str, str, str]]:
+    return {(one.module, one.type, one.identity, one.action) for one in look.resources}
+
+
+def _by_whom(resource: ResourceDiff) -> str:
+    if resource.changed_by is None:
+        return resource.identity
+    return f"{resource.identity} by {resource.changed_by}"
+
+
 def audit(tx: Tx, host: Host, body: Audit) -> None:
-    """Write a host's own word into the event log, under a name that only hosts' words have."""
+    """Write a host's own word into the event log, under a name that only hosts' words have.
+
+    What it remembers of the log itself is held against it instead.
+    """
+    seen = noted_head(body)
+    if seen is not None:
+        audit_witness.host_saw(tx, host.principal, host.scope, seen)
+        return
     name = body.event if _AUDIT_NAME.match(body.event) else "audit"
     _emit(tx, host, f"host.{name}", body.message[:MAX_COMMENT], body.severity, reason=body.reason)
 

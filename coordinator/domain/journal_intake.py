@@ -1,8 +1,8 @@
 """Taking in what hosts report: chain and signature first, each entry once, then what it means.
 
 An entry is stored even where it changes nothing (late, or under an old fence). What breaks the
-chain or the protocol is not stored, and nothing after it. A host speaks only for itself: its key is
-the one that its node id commits to.
+chain or the protocol is not stored, and nothing after it. A host speaks only for itself: with the
+key that its link has proved and its registration allowed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from coordinator.store import events, journals
 from coordinator.store.database import Tx
 from coordinator.store.events import NewEvent, Principal
 from coordinator.store.journals import Head
-from protocol import ids, journal, messages
+from protocol import journal, messages
 from protocol.errors import DecodeError
 from protocol.messages import (
     Accepted,
@@ -70,12 +70,7 @@ def take_in(
     link: where it begins later than the journal stored here ends, this store is older than the
     host (restored from a backup, say), and what lies between is gone on both sides. The journal
     goes on from there, and the event log says so.
-
-    Raises:
-        ValueError: the public key is not the one that the node id commits to: a caller's mistake.
     """
-    if ids.node_id(public_key) != host.node_id:
-        raise ValueError(f"the key given is not that of node {host.node_id}")
     head = journals.head(tx, host.node_id)
     if not approved and (fault := _too_much(tx, host, entries)) is not None:
         _tell(tx, host, fault)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from coordinator.domain import run_plans
+from coordinator.domain import run_plans, secrets
 from coordinator.domain.run_plans import BadPlan
 from coordinator.domain.run_records import record
 from coordinator.store import decisions, module_versions, runs
@@ -129,6 +129,10 @@ def _built(tx: Tx, run: StoredRun, node_id: str, fence: int) -> Offer | BadPlan:
         operation_id=run.details.operations[node_id],
         modules=tuple(versions),
     )
+    if run.definition.step != "state.drift":
+        applying = run.definition.step == "state.apply"
+        sealed = secrets.for_offer(tx, node_id, versions, applying=applying)
+        offer = msgspec.structs.replace(offer, secrets=sealed)
     if run.definition.step == "state.apply":
         with_decision = _approved(tx, run, node_id, offer)
         if isinstance(with_decision, BadPlan):

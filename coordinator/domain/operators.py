@@ -9,7 +9,7 @@ import msgspec
 
 from coordinator.domain.actor import Actor
 from coordinator.domain.refusals import Refusal, invalid, not_found
-from coordinator.store import records, rosters, sessions
+from coordinator.store import records, rosters, sessions, tokens
 from coordinator.store.database import Tx
 from coordinator.store.events import COORDINATOR, NewEvent, Principal
 from coordinator.store.records import Record
@@ -152,6 +152,12 @@ def _remove(tx: Tx, record: Record, by: Principal) -> None:
     records.update(tx, record.uid, status=OperatorStatus(by.name))
     records.delete(tx, record.uid)
     sessions.end_all_of(tx, record.uid)
+    for name in tokens.of_operator(tx, record.uid):
+        tokens.remove(tx, name)
+        gone = Principal("token", name, name)
+        tx.emit(
+            NewEvent("auth.token_revoked", SCOPE, by, gone, f"token {name} went with its maker")
+        )
     _emit(tx, "operator.removed", by, record, f"{record.name} was removed")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from coordinator.domain import operators
 from coordinator.domain.actor import Actor
 from coordinator.domain.refusals import Refusal, RefusalKind
-from coordinator.store import rosters
+from coordinator.store import roster_proposals, rosters
 from coordinator.store.database import Tx
 from coordinator.store.events import COORDINATOR, NewEvent, Principal
 from protocol import api, dsse, ids
@@ -48,7 +48,7 @@ def accept(tx: Tx, by: Actor, envelope: dsse.Envelope) -> api.RosterResponse | R
     held = current(tx)
     verified = verify_first(envelope, None) if held is None else verify_next(held, envelope)
     if isinstance(verified, Refused):
-        return _refusal(verified)
+        return refusal(verified)
     if held is None and not _names_as_admin(verified.roster, by):
         return Refusal(
             "bad_request",
@@ -72,7 +72,7 @@ def start_with(tx: Tx, chain: tuple[dsse.Envelope, ...]) -> TrustedRoster | Refu
             verify_first(envelope, None) if trusted is None else verify_next(trusted, envelope)
         )
         if isinstance(verified, Refused):
-            return _refusal(verified)
+            return refusal(verified)
         refused = _store(tx, COORDINATOR, trusted.roster if trusted else None, verified)
         if refused is not None:
             return refused
@@ -85,11 +85,24 @@ def _store(tx: Tx, by: Principal, old: Roster | None, new: TrustedRoster) -> Ref
     if refused is not None:
         return refused
     rosters.append(tx, rosters.StoredRoster(new.roster.version, new.digest, new.envelope))
+    if roster_proposals.get(tx, new.digest) is not None:
+        roster_proposals.put(tx, new.digest, envelope=new.envelope, status="accepted")
+    roster_proposals.void_older(tx, new.roster.version, new.digest)
     target = Principal("roster", new.digest, f"version {new.roster.version}")
     count = len(new.roster.operators)
     summary = f"roster version {new.roster.version} with {count} operators was accepted"
-    tx.emit(NewEvent("roster.changed", ids.DEFAULT_SCOPE, by, target, summary))
+    if new.recovered:
+        summary += ", signed by recovery keys and not by the admins"
+        event = NewEvent("roster.recovered", ids.DEFAULT_SCOPE, by, target, summary, "critical")
+    else:
+        event = NewEvent("roster.changed", ids.DEFAULT_SCOPE, by, target, summary)
+    tx.emit(event)
     return None
+
+
+def signing_keys(held: Roster) -> dict[str, bytes]:
+    """Return id and key of all whose signature counts on the next version: admins and recovery."""
+    return held.recovery_keys() | held.keys(frozenset({"admin"}))
 
 
 def _names_as_admin(roster: Roster, by: Actor) -> bool:
@@ -97,7 +110,8 @@ def _names_as_admin(roster: Roster, by: Actor) -> bool:
     return own is not None and own.role == "admin"
 
 
-def _refusal(refused: Refused) -> Refusal:
+def refusal(refused: Refused) -> Refusal:
+    """Return why a roster is not taken, as an answer."""
     behind = refused.reason in {Reason.ROSTER_FORK, Reason.ROSTER_ROLLBACK}
     kind: RefusalKind = "conflict" if behind else "bad_request"
     return Refusal(kind, refused.detail, {"envelope": (refused.detail,)}, refused.reason)

@@ -50,6 +50,8 @@ def show(tx: Tx, run: StoredRun, *, results: bool = True) -> api.Run:
             shown = msgspec.structs.replace(shown, receipt=receipt)
         steps.append(shown)
     decision = decisions.get(tx, state.decision_id) if state.decision_id is not None else None
+    if state.phase == "waiting_approval":
+        decision = decisions.collecting(tx, run.run_id)
     return api.Run(
         run_id=run.run_id,
         step=definition.step,

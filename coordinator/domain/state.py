@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from coordinator.domain import agents
 from coordinator.domain.refusals import Refusal
 from coordinator.store import drifts
@@ -14,4 +16,8 @@ def machine_state(tx: Tx, node_id: str) -> MachineState | Refusal:
     known = agents.get(tx, node_id)
     if isinstance(known, Refusal):
         return known
-    return drifts.state(tx, node_id) or MachineState()
+    held = drifts.state(tx, node_id) or MachineState()
+    newest = drifts.listing(tx, node_id, limit=1)
+    if not newest:
+        return held
+    return msgspec.structs.replace(held, drifted=newest[0].resources, pending=newest[0].pending)

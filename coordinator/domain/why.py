@@ -13,7 +13,7 @@ from coordinator.domain.run_views import rfc3339
 from coordinator.store import events, journals, presence
 from coordinator.store.database import Tx
 from coordinator.store.events import Event
-from protocol import api
+from protocol import api, api_why
 from protocol.errors import DecodeError
 from protocol.messages import Finished, RefusedStep, decode_body
 from protocol.reasons import EXPLAIN, Explanation, Reason
@@ -52,6 +52,13 @@ _EVENTS: dict[str, Explanation] = {
         "the host reported something that this coordinator does not understand",
         "upgrade the coordinator",
     ),
+    "agent.cloned": Explanation(
+        "several hold the host's key, as after a copied disk or a theft; none of them gets work",
+        "standfast clones list NODE",
+    ),
+    "agent.clone_chosen": Explanation(
+        "an operator chose which of several is the host", "standfast clones list NODE"
+    ),
     "agent.rejected": Explanation(
         "an operator rejected the host", "standfast agents approve NODE --name NAME"
     ),
@@ -67,15 +74,29 @@ _EVENTS: dict[str, Explanation] = {
         "the host did not begin in time", "look whether the host is connected, then try again"
     ),
 }
+# What hosts say by themselves, with more to say about it than that.
+_OWN: dict[str, Explanation] = {
+    "host.drift.fight": Explanation(
+        "the host repaired this again and again, and somebody there changes it back",
+        "end the other program's rule over it, or take `on_drift: repair` away; then apply again",
+    ),
+    "host.drift.repaired": Explanation(
+        "the host put drift right by itself, as its signed module says",
+        "standfast state query NODE",
+    ),
+    "host.drift.repair_failed": Explanation(
+        "the host could not put drift right by itself", "standfast state plan NODE"
+    ),
+}
 _UNKNOWN = Explanation("the host says so itself", "standfast agents show NODE")
 
 
 class _Line(msgspec.Struct, frozen=True):
     at: float
-    line: api.WhyLine
+    line: api_why.WhyLine
 
 
-def why(tx: Tx, node_id: str) -> api.Why | Refusal:
+def why(tx: Tx, node_id: str) -> api_why.Why | Refusal:
     """Return what there is to say about a host, newest first."""
     agent = agents.get(tx, node_id)
     if isinstance(agent, Refusal):
@@ -83,17 +104,20 @@ def why(tx: Tx, node_id: str) -> api.Why | Refusal:
     lines = [*_standing(tx, agent), *_refusals(tx, node_id), *_from_events(tx, node_id)]
     lines.sort(key=lambda item: item.at, reverse=True)
     name = agent.name or node_id
-    return api.Why(node_id, agent.name, tuple(_named(item.line, name) for item in lines))
+    return api_why.Why(node_id, agent.name, tuple(_named(item.line, name) for item in lines))
 
 
-def _named(line: api.WhyLine, name: str) -> api.WhyLine:
+def _named(line: api_why.WhyLine, name: str) -> api_why.WhyLine:
     return msgspec.structs.replace(line, next=line.next.replace("NODE", name))
 
 
 def _standing(tx: Tx, agent: api.Agent) -> list[_Line]:
     found: list[_Line] = []
     seen = presence.get(tx, agent.node_id)
-    if agent.status != "approved":
+    if agent.cloned:
+        text = "several hold the host's key, and nobody has chosen"
+        found.append(_line(tx.now, "agent.cloned", _EVENTS["agent.cloned"], text, "critical"))
+    elif agent.status != "approved":
         known = EXPLAIN[Reason.NOT_APPROVED]
         text = f"the host is {agent.status}, fingerprint {agent.fingerprint}"
         found.append(_line(tx.now, Reason.NOT_APPROVED, known, text, "warning"))
@@ -139,7 +163,7 @@ def _from_events(tx: Tx, node_id: str) -> list[_Line]:
 
 def _of_event(event: Event) -> _Line:
     reason, run_id = event.data.get("reason"), event.data.get("run_id")
-    known = _EVENTS.get(event.type, _UNKNOWN)
+    known = _EVENTS.get(event.type) or _OWN.get(event.type, _UNKNOWN)
     if isinstance(reason, str):
         known = _explain(reason, known)
     return _line(
@@ -165,5 +189,5 @@ def _line(
     run_id: str | None = None,
 ) -> _Line:
     following = known.next.replace("RUN", run_id) if run_id is not None else known.next
-    text = rfc3339(at)
-    return _Line(at, api.WhyLine(text, code, known.meaning, detail, following, severity, run_id))
+    shown = api_why.WhyLine(rfc3339(at), code, known.meaning, detail, following, severity, run_id)
+    return _Line(at, shown)

@@ -6,17 +6,26 @@ it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from sqlalchemy import Connection, desc, insert, select
 
 from coordinator.store import schema
+from protocol.audit_chain import GENESIS, line_hash
+
+__all__ = [
+    "COORDINATOR",
+    "GENESIS",
+    "Event",
+    "NewEvent",
+    "Principal",
+    "Severity",
+    "append",
+    "line_hash",
+]
 
 Severity = Literal["info", "warning", "critical"]
-GENESIS = b"\x00" * 32
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -90,9 +99,3 @@ def append(conn: Connection, event: NewEvent, *, at: float, event_id: str) -> in
 
 def _text(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def line_hash(prev: bytes, line: Sequence[str | int | float | bytes]) -> bytes:
-    """Return the hash of a line's columns, in the order of the table, after the hash before it."""
-    data = msgspec.msgpack.encode(list(line))
-    return hashlib.sha256(b"standfast/event/v1\x00" + prev + data).digest()

@@ -20,6 +20,7 @@ from coordinator.store.event_log import (
     Severity,
     line_hash,
 )
+from coordinator.store.schema_access import audit_tombstones
 
 __all__ = [
     "COORDINATOR",
@@ -29,6 +30,7 @@ __all__ = [
     "Severity",
     "after",
     "broken_at",
+    "from_row",
     "head",
     "latest",
 ]
@@ -47,7 +49,7 @@ def after(
     if target is not None:
         query = query.where(schema.events.c.target_id == target)
     query = query.order_by(schema.events.c.seq).limit(min(limit, MAX_PAGE))
-    return tuple(_event(row) for row in tx.conn.execute(query))
+    return tuple(from_row(row) for row in tx.conn.execute(query))
 
 
 def latest(
@@ -70,7 +72,7 @@ def latest(
     if prefix:
         query = query.where(schema.events.c.type.startswith(prefix, autoescape=True))
     query = query.order_by(desc(schema.events.c.seq)).limit(min(limit, MAX_PAGE))
-    return tuple(_event(row) for row in tx.conn.execute(query))
+    return tuple(from_row(row) for row in tx.conn.execute(query))
 
 
 def head(tx: Tx) -> int:
@@ -82,9 +84,13 @@ def head(tx: Tx) -> int:
 def broken_at(tx: Tx) -> int | None:
     """Return the first sequence at which the hash chain does not hold, or None if all of it does.
 
-    Reads the whole log.
+    It begins where the newest prune statement says. Reads the whole log.
     """
+    pruned = select(audit_tombstones).order_by(desc(audit_tombstones.c.seq)).limit(1)
+    start = tx.conn.execute(pruned).first()
     prev, expected = GENESIS, 1
+    if start is not None:
+        prev, expected = bytes.fromhex(start.hash), int(start.seq) + 1
     for row in tx.conn.execute(select(schema.events).order_by(schema.events.c.seq)):
         line: list[str | int | float | bytes] = [
             row.seq, row.event_id, row.at, row.scope, row.type, row.severity,
@@ -97,7 +103,8 @@ def broken_at(tx: Tx) -> int | None:
     return None
 
 
-def _event(row: Row[*tuple[object, ...]]) -> Event:
+def from_row(row: Row[*tuple[object, ...]]) -> Event:
+    """Return the event that a row of the table holds."""
     return Event(
         seq=row.seq,
         event_id=row.event_id,

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import bindparam, delete, desc, func, insert, select
+from sqlalchemy import and_, bindparam, delete, desc, func, insert, or_, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coordinator.store import schema
@@ -137,4 +137,31 @@ def latest(
     rows = tx.conn.execute(_LATEST, {"node": node_id, "kinds": kinds, "most": limit})
     return tuple(
         journal.Entry(row.seq, row.prev, row.at, row.kind, row.body, row.sig) for row in rows
+    )
+
+
+class StoredEntry(msgspec.Struct, frozen=True):
+    """One entry as it is stored, for whoever checks the chain; the body may be kept elsewhere."""
+
+    node_id: str
+    seq: int
+    prev: bytes
+    at: float
+    kind: str
+    body: bytes | None
+    body_digest: bytes
+    sig: bytes
+
+
+def page(tx: Tx, node_id: str, after: int, limit: int) -> tuple[StoredEntry, ...]:
+    """Return entries of all hosts by host and sequence, after one of a host."""
+    table = schema.journal_entries
+    beyond = and_(table.c.node_id == node_id, table.c.seq > after)
+    query = select(table).where(or_(table.c.node_id > node_id, beyond))
+    rows = tx.conn.execute(query.order_by(table.c.node_id, table.c.seq).limit(limit))
+    return tuple(
+        StoredEntry(
+            row.node_id, row.seq, row.prev, row.at, row.kind, row.body, row.body_digest, row.sig
+        )
+        for row in rows
     )

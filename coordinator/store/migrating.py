@@ -11,9 +11,18 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
+from coordinator.store import (
+    schema,
+    schema_access,
+    schema_approvals,
+    schema_identity,
+    schema_secrets,
+)
 from coordinator.store.connecting import StoreUnusableError
 
 SCRIPTS = Path(__file__).parent / "migrations"
+# Every module that names tables: importing them is what makes `schema.metadata` whole.
+SCHEMAS = (schema, schema_access, schema_approvals, schema_identity, schema_secrets)
 
 
 def upgrade(engine: Engine) -> None:

@@ -250,9 +250,13 @@ sessions = Table(
     "sessions",
     metadata,
     Column("token_hash", String, primary_key=True),
+    # What a person sees and names; the token itself is nowhere.
+    Column("session_id", String, nullable=False, unique=True),
     Column("operator_id", String, nullable=False),
+    Column("source", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("last_used_at", Float, nullable=False),
     Index("sessions_operator", "operator_id"),
 )
 

@@ -18,13 +18,14 @@ import click
 import msgspec
 
 from protocol.reports import ApplyResult, PlanResult
-from state_engine.cli import local, render, sources
+from state_engine.cli import local, render, sources, watcher
 from state_engine.cli.plan import use_colour
 from state_engine.engine.apply import apply_plan
 from state_engine.engine.plan import make_plan
 from state_engine.engine.progress import Progress, recovered
+from state_engine.host import switch_file
 from state_engine.host.linux import LinuxPorts
-from state_engine.host.state_directory import StateDirectory
+from state_engine.host.state_directory import StateDirectory, StateDirectoryError
 from state_engine.model import ResolvedResource, Snapshot
 
 INTERRUPTED = 130
@@ -63,6 +64,12 @@ class Stop:
 @sources.PARAMETERS
 @local.options
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--confirm-within",
+    type=click.IntRange(1, 86_400),
+    metavar="SECONDS",
+    help="Take it back unless `standfast-state confirm` says in time that it is to stay.",
+)
 @click.pass_context
 def command(  # noqa: PLR0913 - one parameter per option
     context: click.Context,
@@ -75,6 +82,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     tags: dict[str, str],
     attributes: dict[str, str],
     yes: bool,
+    confirm_within: int | None,
 ) -> None:
     """Bring this host to the desired state.
 
@@ -90,6 +98,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     stop = Stop()
     with state.locked():
         ports = local.open_ports(state, stop)
+        _refuse_undecided(state)
         snapshot = _recover(state, resources)
         approved: frozenset[str] | None = None
         if not as_json:
@@ -99,14 +108,30 @@ def command(  # noqa: PLR0913 - one parameter per option
             click.echo(render.plan(plan, colour=use_colour()))
             if not yes and plan.summary.none < len(plan.resources):
                 approved = _ask(context, plan, chosen)
+        name = secrets.token_hex(13)
+        if confirm_within is not None:
+            switch = switch_file.load(state.path).armed_for(name, float(confirm_within))[0]
+            switch_file.save(state.path, switch)
+            watcher.start(state.path, name)
         with stop.listening():
-            result = _apply(state, resources, snapshot, ports, approved, stop)
+            result = _apply(name, state, resources, snapshot, ports, approved, stop)
         state.save_stat_cache(ports.files.cache)
     if as_json:
         click.echo(msgspec.json.encode(result))
     else:
         click.echo(render.applied(result))
+        if confirm_within is not None:
+            click.echo(f"It goes back in {confirm_within} s: run `standfast-state confirm`.")
     context.exit(exit_code(result))
+
+
+def _refuse_undecided(state: StateDirectory) -> None:
+    switch = switch_file.load(state.path)
+    if switch.undecided:
+        raise StateDirectoryError(
+            f"operation {switch.operation_id} waits for a decision: `standfast-state confirm` keeps"
+            f" it, `standfast-state rollback {switch.operation_id}` takes it back"
+        )
 
 
 def _recover(state: StateDirectory, resources: Sequence[ResolvedResource]) -> Snapshot:
@@ -128,6 +153,7 @@ def _ask(context: click.Context, plan: PlanResult, chosen: local.Options) -> fro
 
 
 def _apply(
+    name: str,
     state: StateDirectory,
     resources: Sequence[ResolvedResource],
     snapshot: Snapshot,
@@ -141,7 +167,7 @@ def _apply(
             journal.add(msgspec.json.encode(progress))
 
         outcome = apply_plan(
-            secrets.token_hex(13),
+            name,
             local.NODE_ID,
             resources,
             snapshot,

@@ -25,6 +25,8 @@ COMMANDS = {
     "plan": "Show what an apply would change on this host.",
     "apply": "Bring this host to the desired state.",
     "drift": "Compare this host with what was last applied.",
+    "confirm": "Keep what `apply --confirm-within` did.",
+    "rollback": "Take back what an apply did to this host.",
 }
 
 

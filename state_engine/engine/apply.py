@@ -6,22 +6,26 @@ Acting on one item is `engine.act`; what is kept between items is `engine.ledger
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
 from protocol.reports import ApplyResult, OperationStatus, ResourceDiff, plan_digest
 from state_engine.engine import cancel
 from state_engine.engine.act import act, remove
+from state_engine.engine.claims import Claims
 from state_engine.engine.ledger import Ledger, Settings, result_for
 from state_engine.engine.look import Glancer, bound, kinds_of, look, triggers_of
 from state_engine.engine.machine import machine_state
 from state_engine.engine.prepared import Prepared, memory_of
 from state_engine.engine.progress import ApplyOutcome, Report, Resume, ignore
 from state_engine.engine.removal import Removal, Standing, leaving, look_at_removal
-from state_engine.engine.scrub import Scrub, unchanged
+from state_engine.engine.secrets import Secrecy
+from state_engine.engine.together import Following
+from state_engine.engine.undo_log import AtRisk, UndoLog, nothing
 from state_engine.model import AppliedResource, ResolvedResource, Snapshot
 from state_engine.ports import Ports
-from state_engine.resources.contract import Context
+from state_engine.resources.contract import Context, purging
 
 CANCELLED = "cancelled before its turn"
 
@@ -38,7 +42,7 @@ def apply_plan(  # noqa: PLR0913 - one call is the whole interface of an apply
     progress: Report = ignore,
     cancelled: cancel.CancelCheck = cancel.never,
     removal_limit: int | None = None,
-    scrub: Scrub = unchanged,
+    at_risk: AtRisk = nothing,
 ) -> ApplyOutcome:
     """Bring the host to the desired state as far as it was approved; never raises for one item.
 
@@ -46,25 +50,30 @@ def apply_plan(  # noqa: PLR0913 - one call is the whole interface of an apply
     item whose digest, computed now, is not in it becomes `stale`; its dependants are skipped and
     the rest goes on. `progress` is called before and after each item acts and must make the message
     durable before it returns; `resume` is those messages folded, with the `snapshot` that the
-    interrupted call was given. More removals than `removal_limit` refuse the whole apply.
+    interrupted call was given. More removals than `removal_limit` refuse the whole apply. `at_risk`
+    is called before the first act that may cut the host off; what it raises fails that item.
     """
     memory = memory_of(ports)
     ports.accounts.forget()
     started_at = ports.clock()
-    settings = Settings(ports, memory, approved, progress, cancelled, scrub)
+    secrecy = Secrecy(ports, resources, snapshot.applied)
+    claims = Claims(resources, snapshot, memory)
+    undo = UndoLog(operation_id, ports, at_risk)
+    settings = Settings(ports, memory, approved, progress, cancelled, secrecy, claims, undo)
     ledger = Ledger(snapshot, resume or Resume())
     removals = leaving(resources, snapshot, memory)
     error = None
-    if removal_limit is not None and len(removals) > removal_limit:
+    gone = 0 if removal_limit is None else len(removals) + _purged(resources, settings, ledger)
+    if removal_limit is not None and gone > removal_limit:
         error = (
-            f"refused: {len(removals)} resources would be removed and the limit is {removal_limit};"
+            f"refused: {gone} resources would be removed and the limit is {removal_limit};"
             " nothing was done"
         )
         status: OperationStatus = "failed"
     else:
         _desired(resources, settings, ledger)
         _removals(removals, Standing(resources, ports, memory), settings, ledger)
-        status = _status(ledger)
+        status = status_of(ledger)
     after = snapshot if error else ledger.snapshot(operation_id, resources, memory, status)
     items = tuple(ledger.items)
     result = ApplyResult(
@@ -83,12 +92,27 @@ def apply_plan(  # noqa: PLR0913 - one call is the whole interface of an apply
     return ApplyOutcome(result, after)
 
 
+def _purged(resources: Sequence[ResolvedResource], settings: Settings, ledger: Ledger) -> int:
+    """Return how many objects go that are nobody's, as it looks before anything is done."""
+    count = 0
+    for resource in resources:
+        prepared = settings.memory.get(resource)
+        kind = purging(prepared.kind)
+        if kind is not None and kind.purges(resource.spec):
+            context = Context(managed=settings.claims)
+            held = ledger.held(prepared.key)
+            count += look(prepared, settings.ports, context, held).difference.removes
+    return count
+
+
 def _desired(resources: Sequence[ResolvedResource], settings: Settings, ledger: Ledger) -> None:
     converged = Glancer(settings.ports).converged
-    for resource in resources:
+    for index, resource in enumerate(resources):
         prepared = settings.memory.get(resource)
         key = prepared.key
         earlier = ledger.resume.finished.get(key)
+        if ledger.dealt_with(key):  # it went along with one before
+            continue
         if earlier is not None:
             ledger.replay(prepared, earlier)
         elif settings.cancelled():
@@ -101,10 +125,17 @@ def _desired(resources: Sequence[ResolvedResource], settings: Settings, ledger: 
         elif key not in ledger.resume.started and converged(prepared):
             ledger.add(prepared, result_for(prepared.converged, "unchanged"))
         else:
-            _consider(prepared, settings, ledger)
+            following = Following(resources, index + 1, converged)
+            consider(prepared, settings, ledger, following)
 
 
-def _consider(prepared: Prepared, settings: Settings, ledger: Ledger) -> None:
+def consider(
+    prepared: Prepared, settings: Settings, ledger: Ledger, following: Following | None = None
+) -> None:
+    """Look at one desired resource, act on it if that is covered, and record what became of it.
+
+    `following` is what may be done together with it.
+    """
     kind, key = prepared.kind, prepared.key
     if key in ledger.resume.started and kind is not None and not kind.idempotent:
         text = "interrupted: it was running when this host's agent ended, and is not run twice"
@@ -112,9 +143,12 @@ def _consider(prepared: Prepared, settings: Settings, ledger: Ledger) -> None:
         return
     begun = ledger.begun(prepared.resource)
     triggers = triggers_of(prepared, ledger.changed, pending=key in ledger.pending)
-    context = Context(kinds_of(triggers), applied=ledger.succeeded(key))
-    found = look(prepared, settings.ports, context, ledger.held(key))
+    context = Context(kinds_of(triggers), applied=ledger.succeeded(key), managed=settings.claims)
+    # What was left before this operation began, also where it goes on after an interruption.
+    held = ledger.before_us(key) if begun else ledger.held(key)
+    found = look(prepared, settings.ports, context, held)
     found = bound(found, prepared, settings.ports, triggers)
+    found = replace(found, item=settings.secrecy.item(found.item))
     if found.observation is not None and found.observation.captured is not None:
         ledger.capture(key, "check", found.observation.captured, settings.scrub)
     if settings.cancelled():
@@ -133,9 +167,10 @@ def _consider(prepared: Prepared, settings: Settings, ledger: Ledger) -> None:
         case "unknown":
             ledger.add(prepared, result_for(item, "unknown", item.message))
         case _ if not begun and not settings.covers(item):
-            ledger.add(prepared, result_for(item, "stale", _stale(item)))
+            ledger.add(prepared, result_for(item, "stale", stale(item)))
         case _:
-            act(prepared, found, settings, ledger)
+            if following is None or not following.act(prepared, found, settings, ledger):
+                act(prepared, found, settings, ledger)
 
 
 def _removals(
@@ -166,7 +201,7 @@ def _consider_removal(
     settings: Settings,
     ledger: Ledger,
 ) -> None:
-    item, key = removal.item, prepared.key
+    item, key = settings.secrecy.item(removal.item), prepared.key
     holder = next((left for left in failed if key in left.resource.depends_on), None)
     begun = key in ledger.resume.removing
     idempotent = prepared.kind is None or prepared.kind.idempotent
@@ -180,18 +215,20 @@ def _consider_removal(
     elif item.action == "error":
         result = result_for(item, "failed", item.message)
     elif not begun and not settings.covers(item):
-        result = result_for(item, "stale", _stale(item))
+        result = result_for(item, "stale", stale(item))
     else:
         remove(prepared, applied, removal, settings, ledger)
         return
     ledger.add_removal(prepared, result)
 
 
-def _stale(item: ResourceDiff) -> str:
+def stale(item: ResourceDiff) -> str:
+    """Return what a result says of an item that is not what was approved."""
     return f"stale: `{item.action}` in this state of the host is not what was approved; plan again"
 
 
-def _status(ledger: Ledger) -> OperationStatus:
+def status_of(ledger: Ledger) -> OperationStatus:
+    """Return what the results so far make of the operation."""
     if ledger.cancelled:
         return "cancelled"
     return "failed" if ledger.bad else "succeeded"

@@ -17,12 +17,14 @@ _CONTEXT = "standfast/resource/v1"
 
 def desired_digest(resource: ResolvedResource, ports: Ports) -> str:
     """Return the digest of the whole desired specification."""
-    value: Json = {
+    value: dict[str, Json] = {
         "context": _CONTEXT,
         "kind": resource.kind,
         "spec": resource.spec,
         "on_remove": resource.on_remove,
     }
+    if resource.on_drift != "report":  # so that what says nothing of it keeps its digest
+        value["on_drift"] = resource.on_drift
     return _digest(value, ports, keyed=bool(resource.sensitive))
 
 
@@ -42,10 +44,15 @@ def removal_digest(applied: AppliedResource, ports: Ports) -> str:
     return _digest(value, ports, keyed=bool(applied.resource.sensitive))
 
 
-def observed_digest(observation: Observation | None, ports: Ports, *, keyed: bool) -> str:
+def observed_digest(
+    observation: Observation | None, ports: Ports, *, keyed: bool, binds: tuple[str, ...] = ()
+) -> str:
     """Return the digest of what was found; nothing found has a digest too."""
     state = None if observation is None else observation.state()
-    return _digest({"context": _CONTEXT, "observed": state}, ports, keyed=keyed)
+    value: dict[str, Json] = {"context": _CONTEXT, "observed": state}
+    if binds:
+        value["binds"] = list(binds)
+    return _digest(value, ports, keyed=keyed)
 
 
 def _digest(value: Json, ports: Ports, *, keyed: bool) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from protocol.reports import ResourceDiff
 from state_engine.engine import cancel
+from state_engine.engine.claims import Claims
 from state_engine.engine.look import Glancer, bound, look
 from state_engine.engine.prepared import memory_of
+from state_engine.engine.secrets import Secrecy
 from state_engine.model import ResourceKey, Snapshot
 from state_engine.ports import Ports
 from state_engine.resources.contract import Context
@@ -30,6 +32,8 @@ def find_drift(
     memory = memory_of(ports)
     ports.accounts.forget()
     converged = Glancer(ports).converged
+    secrecy = Secrecy(ports, (), snapshot.applied)
+    claims = Claims((), snapshot, memory)
     found: list[ResourceDiff] = []
     for applied in snapshot.applied:
         cancel.check(cancelled)
@@ -39,10 +43,10 @@ def find_drift(
         if not verify_content and converged(prepared):
             continue
         # As if it had just acted: triggers and "runs on every apply" are no drift.
-        context = Context(applied=True, acted=True)
+        context = Context(applied=True, acted=True, managed=claims)
         seen = look(prepared, ports, context, verify=verify_content)
         # A check that was cut short has said nothing.
         cancel.check(cancelled)
         if seen.item.action not in {"none", "unknown"}:
-            found.append(bound(seen, prepared, ports, ()).item)
+            found.append(secrecy.item(bound(seen, prepared, ports, ()).item))
     return tuple(found)

@@ -16,10 +16,13 @@ from protocol.reports import (
     ScriptOutput,
 )
 from state_engine.engine.cancel import CancelCheck
+from state_engine.engine.claims import Claims
 from state_engine.engine.prepared import Memory, Prepared
 from state_engine.engine.progress import GOOD, Finished, Report, Resume
 from state_engine.engine.removal import Held
 from state_engine.engine.scrub import Scrub, scrub_captured
+from state_engine.engine.secrets import Secrecy
+from state_engine.engine.undo_log import UndoLog
 from state_engine.model import AppliedResource, ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import Ports
 
@@ -39,7 +42,14 @@ class Settings:
     approved: frozenset[str] | None
     progress: Report
     cancelled: CancelCheck
-    scrub: Scrub
+    secrecy: Secrecy
+    claims: Claims
+    undo: UndoLog | None = None
+
+    @property
+    def scrub(self) -> Scrub:
+        """The function that takes secrets out of a text."""
+        return self.secrecy.scrub
 
     def covers(self, item: ResourceDiff) -> bool:
         """Say whether the decision covers an item as it stands now."""
@@ -79,6 +89,9 @@ class Ledger:
         self.touched: set[ResourceKey] = set()
         self.bad: set[ResourceKey] = set()
         self.cancelled = False
+        # Doing several together was tried and failed · what was begun by that, in this call.
+        self.alone = False
+        self.attempted: set[ResourceKey] = set()
         self._status: dict[ResourceKey, ResultStatus] = {}
         self._applied: dict[ResourceKey, AppliedResource] = dict(resume.applied)
         self._held = Held(snapshot)
@@ -86,6 +99,10 @@ class Ledger:
     def held(self, key: ResourceKey) -> AppliedResource | None:
         """Return the record that a resource goes on from, under its own or another module's key."""
         return self.resume.applied.get(key) or self._held.get(key)
+
+    def before_us(self, key: ResourceKey) -> AppliedResource | None:
+        """Return the record that the snapshot held before this operation."""
+        return self._held.get(key)
 
     def succeeded(self, key: ResourceKey) -> bool:
         """Say whether an earlier apply left the resource as desired."""
@@ -97,6 +114,8 @@ class Ledger:
         Only then may it go on without its state before being approved once more: what a key stands
         for can have changed meanwhile (a tag, a fact), and that was never approved.
         """
+        if resource.key in self.attempted:
+            return True
         record = self.resume.applied.get(resource.key)
         same = record is not None and record.resource.spec == resource.spec
         return same and resource.key in self.resume.started - self.resume.removing
@@ -104,6 +123,14 @@ class Ledger:
     def blocked(self, depends_on: tuple[ResourceKey, ...]) -> ResourceKey | None:
         """Return the first dependency that is not as desired."""
         return next((key for key in depends_on if key in self.bad), None) if self.bad else None
+
+    def all_good(self, depends_on: tuple[ResourceKey, ...]) -> bool:
+        """Say whether all of these were dealt with in this apply, and are as desired."""
+        return all(self._status.get(key) in GOOD for key in depends_on)
+
+    def dealt_with(self, key: ResourceKey) -> bool:
+        """Say whether a resource has its result already."""
+        return key in self._status
 
     def add(self, prepared: Prepared, result: ResourceResult) -> None:
         """Record the result of one desired resource."""

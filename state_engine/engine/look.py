@@ -9,16 +9,17 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from protocol.reports import Change, ResourceDiff, Trigger, TriggerKind, item_digest
+from protocol.reports import ResourceDiff, Trigger, TriggerKind, item_digest
 from state_engine.engine.digests import observed_digest
+from state_engine.engine.limited import limited
 from state_engine.engine.prepared import Prepared
+from state_engine.engine.secrets import redacted, revealed
 from state_engine.model import AppliedResource, ResourceKey
 from state_engine.ports import PortError, Ports
 from state_engine.resources.contract import Context, Difference, Observation
 from state_engine.resources.parts.accounts import gid_of, uid_of
 
 UNSIGNED = "unsigned: its check was not run, for no trusted operator signed this module version"
-MASK = "(sensitive)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +109,18 @@ def look(
         return _refused(prepared, f"`{resource.kind}` is not a kind of resource that is known here")
     if prepared.runs_code and not resource.trusted:
         difference = Difference("unknown", message=UNSIGNED)
-        return Look(_item(prepared, difference, hidden), difference)
+        return Look(_item(prepared, difference), difference)
     try:
-        observation = kind.observe(resource.spec, ports, verify=verify)
+        spec = revealed(resource, ports)
+        observation = kind.observe(spec, limited(resource, ports), verify=verify)
+        difference = kind.compare(spec, observation, context)
     except (PortError, msgspec.ValidationError) as error:
         return _refused(prepared, str(error))
-    difference = kind.compare(resource.spec, observation, context)
-    item = _item(prepared, difference, hidden)
-    return Look(item, difference, observation, keyed=bool(hidden))
+    if not hidden:
+        return Look(_item(prepared, difference), difference, observation)
+    changes = redacted(difference.changes, resource, held, ports)
+    item = _item(prepared, msgspec.structs.replace(difference, changes=changes))
+    return Look(item, difference, observation, keyed=True)
 
 
 def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger, ...]) -> Look:
@@ -132,7 +137,7 @@ def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger
         found.item,
         triggers=triggers,
         desired=prepared.desired(ports),
-        observed=observed_digest(before, ports, keyed=found.keyed),
+        observed=observed_digest(before, ports, keyed=found.keyed, binds=found.difference.binds),
     )
     item = msgspec.structs.replace(item, digest=item_digest(item))
     return replace(found, item=item)
@@ -155,34 +160,17 @@ def kinds_of(triggers: tuple[Trigger, ...]) -> tuple[TriggerKind, ...]:
     return tuple(dict.fromkeys(trigger.kind for trigger in triggers))
 
 
-def masked(changes: tuple[Change, ...], sensitive: tuple[str, ...]) -> tuple[Change, ...]:
-    """Return the changes without the values of sensitive fields, old and new."""
-    if not sensitive:
-        return changes
-    return tuple(
-        Change(
-            change.field,
-            None if change.current is None else MASK,
-            None if change.desired is None else MASK,
-            sensitive=True,
-        )
-        if change.field in sensitive
-        else change
-        for change in changes
-    )
-
-
 def _refused(prepared: Prepared, message: str) -> Look:
     difference = Difference("error", message=message)
-    return Look(_item(prepared, difference, ()), difference)
+    return Look(_item(prepared, difference), difference)
 
 
-def _item(prepared: Prepared, difference: Difference, hidden: tuple[str, ...]) -> ResourceDiff:
+def _item(prepared: Prepared, difference: Difference) -> ResourceDiff:
     if difference.action == "none" and difference.message is None:
         return prepared.converged
     return msgspec.structs.replace(
         prepared.converged,
         action=difference.action,
-        changes=masked(difference.changes, hidden),
+        changes=difference.changes,
         message=difference.message,
     )

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from protocol.reports import PlanResult, PlanSummary, ResourceDiff, plan_digest
 from state_engine.engine import cancel
+from state_engine.engine.claims import Claims
 from state_engine.engine.look import Glancer, bound, kinds_of, look, triggers_of
 from state_engine.engine.prepared import Memory, memory_of
 from state_engine.engine.removal import Held, Standing, leaving, look_at_removal
+from state_engine.engine.secrets import Secrecy
 from state_engine.model import ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import Ports
 from state_engine.resources.contract import Context
@@ -36,13 +38,14 @@ def make_plan(
     """
     memory = memory_of(ports)
     ports.accounts.forget()
+    secrecy = Secrecy(ports, resources, snapshot.applied)
     items = _desired_items(
-        resources, snapshot, ports, memory, verify=verify_content, cancelled=cancelled
+        resources, snapshot, ports, memory, secrecy, verify=verify_content, cancelled=cancelled
     )
     standing = Standing(resources, ports, memory)
     for applied in leaving(resources, snapshot, memory):
         cancel.check(cancelled)
-        items.append(look_at_removal(applied, ports, memory, standing).item)
+        items.append(secrecy.item(look_at_removal(applied, ports, memory, standing).item))
     memory.prune(
         [*resources, *(applied.resource for applied in snapshot.applied)],
         len(resources) + len(snapshot.applied),
@@ -73,6 +76,7 @@ def _desired_items(
     snapshot: Snapshot,
     ports: Ports,
     memory: Memory,
+    secrecy: Secrecy,
     *,
     verify: bool,
     cancelled: cancel.CancelCheck,
@@ -81,6 +85,7 @@ def _desired_items(
     get = memory.get
     pending = frozenset(snapshot.pending)
     known: Held | None = None
+    claims = Claims(resources, snapshot, memory)
     changing: dict[ResourceKey, str] = {}
     items: list[ResourceDiff] = []
     for resource in resources:
@@ -94,12 +99,12 @@ def _desired_items(
             known = Held(snapshot)
         key = prepared.key
         triggers = triggers_of(prepared, changing, pending=key in pending)
-        context = Context(kinds_of(triggers), applied=known.succeeded(key))
+        context = Context(kinds_of(triggers), applied=known.succeeded(key), managed=claims)
         found = look(prepared, ports, context, known.get(key), verify=verify)
         # A check that was cut short has said nothing.
         cancel.check(cancelled)
         found = bound(found, prepared, ports, triggers)
         if found.item.action in CHANGING:
             changing[key] = resource.id or resource.identity
-        items.append(found.item)
+        items.append(secrecy.item(found.item))
     return items

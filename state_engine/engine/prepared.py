@@ -44,7 +44,8 @@ class Prepared:
         if self.kind is not None:
             try:
                 self.runs_code = self.kind.runs_code(resource.spec)
-                if not resource.triggers:
+                # A glance would need the secret itself, which is not kept between looks.
+                if not resource.triggers and not resource.sensitive:
                     self.glance = self.kind.glance(resource.spec)
             except msgspec.ValidationError:
                 # Applied by another version of the engine; observing it says what is wrong.

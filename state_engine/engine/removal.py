@@ -9,13 +9,17 @@ import msgspec
 
 from protocol.reports import ResourceDiff, item_digest
 from state_engine.engine.digests import observed_digest, removal_digest
-from state_engine.engine.look import masked
 from state_engine.engine.prepared import Memory
+from state_engine.engine.secrets import redacted, revealed
 from state_engine.model import AppliedResource, ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import PortError, Ports
-from state_engine.resources.contract import Kind, Observation, Undo
+from state_engine.resources.contract import Kind, Observation, Spec, Undo
 
 Claim = tuple[str, str]
+# Device, inode and last name of what stands at a path.
+_Object = tuple[int, int, str]
+# What a decision binds of a removal that does nothing, for it must not become one that does.
+KEPT = "kept: the same as what is desired"
 
 
 class Held:
@@ -40,16 +44,18 @@ class Held:
 
 
 class Standing:
-    """The objects that desired resources stand for, by what they are and not by their names.
+    """The objects that desired resources stand for, by what they are and not by their whole path.
 
-    Looked at once, when the first removal asks.
+    The last name counts: two names that are hard links of one file are two, each of which can go.
+    The same name behind a link or a bind mount of its directory is one. Looked at once, when the
+    first removal asks.
     """
 
     def __init__(self, resources: Sequence[ResolvedResource], ports: Ports, memory: Memory) -> None:
         self._resources = resources
         self._ports = ports
         self._memory = memory
-        self._found: dict[tuple[int, int], str] | None = None
+        self._found: dict[_Object, str] | None = None
 
     def same_as(self, applied: AppliedResource) -> str | None:
         """Return the desired path that names the same object as a resource that is to go."""
@@ -62,7 +68,7 @@ class Standing:
                 return self._all().get(number)
         return None
 
-    def _all(self) -> dict[tuple[int, int], str]:
+    def _all(self) -> dict[_Object, str]:
         if self._found is None:
             self._found = {
                 number: path
@@ -76,12 +82,12 @@ class Standing:
         kind = self._memory.get(resource).kind
         return () if kind is None else kind.watches(resource.spec)
 
-    def _number(self, path: str) -> tuple[int, int] | None:
+    def _number(self, path: str) -> _Object | None:
         try:
             found = self._ports.files.stat(path)
         except PortError:
             return None
-        return None if found is None else (found.device, found.inode)
+        return None if found is None else (found.device, found.inode, path.rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,41 +127,52 @@ def look_at_removal(
     prepared = memory.get(applied.resource)
     resource, kind = prepared.resource, prepared.kind
     item = msgspec.structs.replace(prepared.converged, action="remove")
+    binds: tuple[str, ...] = ()
     if kind is None:
         undo = Undo(message=f"forgotten: kind `{resource.kind}` is not known here")
         observation = None
     else:
         try:
-            observation = (
-                None if prepared.runs_code else kind.observe(resource.spec, ports, verify=False)
-            )
-            undo = _undo(kind, observation, applied)
-            if undo.steps and (path := standing.same_as(applied)) is not None:
-                undo = Undo(message=f"kept: it is the same as {path}, which is desired")
+            spec = revealed(resource, ports)
+            observation = None if prepared.runs_code else kind.observe(spec, ports, verify=False)
+            undo = _undo(kind, spec, observation, applied)
+            undo, binds = _unless_desired(undo, applied, standing)
         except (PortError, msgspec.ValidationError) as error:
             refused = msgspec.structs.replace(item, action="error", message=f"remove: {error}")
             return Removal(refused, Undo())
     item = msgspec.structs.replace(
         item,
-        changes=masked(undo.changes, resource.sensitive),
+        changes=redacted(undo.changes, resource, None, ports),
         message=undo.message,
         desired=removal_digest(applied, ports),
-        observed=observed_digest(observation, ports, keyed=bool(resource.sensitive)),
+        observed=observed_digest(observation, ports, keyed=bool(resource.sensitive), binds=binds),
     )
     return Removal(msgspec.structs.replace(item, digest=item_digest(item)), undo)
 
 
-def _undo(kind: Kind, observation: Observation | None, applied: AppliedResource) -> Undo:
+def _unless_desired(
+    undo: Undo, applied: AppliedResource, standing: Standing
+) -> tuple[Undo, tuple[str, ...]]:
+    """Return what a removal does and binds, if its object may be desired by another name."""
+    path = standing.same_as(applied) if undo.steps else None
+    if path is None:
+        return undo, ()
+    return Undo(message=f"kept: it is the same as {path}, which is desired"), (KEPT,)
+
+
+def _undo(
+    kind: Kind, spec: Spec, observation: Observation | None, applied: AppliedResource
+) -> Undo:
     """Return how a resource goes away, as its module chose when it was applied."""
     resource = applied.resource
     if resource.on_remove == "keep":
         return Undo(message="kept and forgotten: `on_remove: keep`")
     if resource.on_remove == "undo" or applied.created:
-        return kind.undo(resource.spec, observation, applied)
+        return kind.undo(spec, observation, applied)
     # What was there before us goes as if we had made it: the kind then still takes only what is
     # its own (an edited file leaves a copy, a directory with something in it stays).
     ours = msgspec.structs.replace(applied, created=True)
-    undo = kind.undo(resource.spec, observation, ours)
+    undo = kind.undo(spec, observation, ours)
     if not undo.steps:
         return undo
     message = f"{undo.message}; it was there before us (`on_remove: delete`)"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import assert_never
 
 from protocol.reports import CapturedStream
+from state_engine.engine.certificate_files import make_certificate
+from state_engine.engine.scrub import Scrub, scrub_captured, unchanged
+from state_engine.engine.unpack import unpack
 from state_engine.ports import PortError, Ports, ProgramCall
 from state_engine.resources.contract import (
     PLACEHOLDER,
     EditFile,
+    MakeCertificate,
     MakeDirectory,
     MakeSymlink,
     RemoveDirectory,
@@ -17,7 +22,9 @@ from state_engine.resources.contract import (
     RunScript,
     SetAttributes,
     Step,
+    Unpack,
     WriteFile,
+    WriteSource,
 )
 from state_engine.resources.parts.accounts import gid_of, uid_of
 
@@ -30,9 +37,13 @@ MAX_EXPLAINED = 1_000
 
 
 class Outcome:
-    """What carrying out steps has brought: whether anything changed, and captured output."""
+    """What carrying out steps has brought: whether anything changed, and captured output.
 
-    def __init__(self) -> None:
+    `scrub` takes secrets out of output before any of it is cut to a line of an error.
+    """
+
+    def __init__(self, scrub: Scrub = unchanged) -> None:
+        self.scrub = scrub
         self.changed = False
         self.captured: dict[str, CapturedStream] = {}
 
@@ -51,7 +62,7 @@ def carry_out(steps: tuple[Step, ...], ports: Ports, outcome: Outcome) -> None:
 def _one(step: Step, ports: Ports, outcome: Outcome) -> bool:
     """Say whether there was anything to do."""
     match step:
-        case WriteFile():
+        case WriteFile() | WriteSource():
             _write(step, ports, outcome)
         case EditFile():
             _edit(step, ports, outcome)
@@ -61,6 +72,12 @@ def _one(step: Step, ports: Ports, outcome: Outcome) -> bool:
             _make(step, ports)
         case SetAttributes():
             _set_attributes(step, ports)
+        case MakeCertificate():
+            uid, gid = _owner(step.owner, ports), _group(step.group, ports)
+            make_certificate(step, ports, uid, gid)
+        case Unpack():
+            uid, gid = _owner(step.owner, ports), _group(step.group, ports)
+            return unpack(step, ports, uid, gid)
         case RemoveFile() | RemoveDirectory():
             return _remove(step, ports)
         case RunScript():
@@ -79,7 +96,9 @@ def _edit(step: EditFile, ports: Ports, outcome: Outcome) -> None:
     _write(step, ports, outcome)
 
 
-def _write(step: WriteFile | EditFile, ports: Ports, outcome: Outcome) -> None:
+def _write(step: WriteFile | WriteSource | EditFile, ports: Ports, outcome: Outcome) -> None:
+    # Fetched before anything is looked at: it may take a minute.
+    content = _content(step, ports)
     existing = ports.files.stat(step.path)
     mode, uid, gid = DEFAULT_FILE_MODE, -1, -1
     if existing is not None:
@@ -89,16 +108,27 @@ def _write(step: WriteFile | EditFile, ports: Ports, outcome: Outcome) -> None:
     mode = mode if step.mode is None else step.mode
     uid = uid if step.owner is None else _owner(step.owner, ports)
     gid = gid if step.group is None else _group(step.group, ports)
-    check = step.check if isinstance(step, WriteFile) else ()
+    check = () if isinstance(step, EditFile) else step.check
 
     def accept(candidate: str) -> None:
         argv = tuple(argument.replace(PLACEHOLDER, candidate) for argument in check)
         call = ProgramCall(argv, timeout=CHECK_TIMEOUT)
-        captured = outcome.captured["check"] = ports.programs.run(call)
+        captured = scrub_captured(ports.programs.run(call), outcome.scrub)
+        outcome.captured["check"] = captured
         if captured.exit != 0:
             raise PortError(f"{step.path} stays as it is: {_failure('its check', captured, call)}")
 
-    ports.files.write(step.path, step.content, mode, uid, gid, accept if check else None)
+    ports.files.write(step.path, content, mode, uid, gid, accept if check else None)
+
+
+def _content(step: WriteFile | WriteSource | EditFile, ports: Ports) -> bytes:
+    if not isinstance(step, WriteSource):
+        return step.content
+    content = ports.sources.fetch(step.url, step.sha256)
+    # A port that has not checked must not get its content into place.
+    if hashlib.sha256(content).hexdigest() != step.sha256:
+        raise PortError(f"what {step.url} holds is not {step.sha256}")
+    return content
 
 
 def _make(step: MakeDirectory | MakeSymlink, ports: Ports) -> None:
@@ -126,7 +156,8 @@ def _remove(step: RemoveFile | RemoveDirectory, ports: Ports) -> bool:
 def _restore(step: RestoreFile, ports: Ports) -> None:
     content = ports.backups.content(step.digest)
     # What stands there now may hold someone's edits: keep it, as the old content was kept.
-    ports.backups.keep(step.path)
+    if step.keep:
+        ports.backups.keep(step.path)
     mode = DEFAULT_FILE_MODE if step.mode is None else step.mode
     uid = -1 if step.owner is None else step.owner
     gid = -1 if step.group is None else step.group
@@ -146,12 +177,14 @@ def _set_attributes(step: SetAttributes, ports: Ports) -> None:
 
 
 def _run(step: RunScript, ports: Ports, outcome: Outcome) -> None:
-    captured = ports.programs.run(step.call)
+    captured = scrub_captured(ports.programs.run(step.call), outcome.scrub)
     # The script may have made the user that a later item names.
     ports.accounts.forget()
     outcome.captured[step.phase] = captured
     if captured.exit != 0:
-        raise PortError(_failure(step.phase, captured, step.call) + _explained(step, ports))
+        raise PortError(
+            _failure(step.phase, captured, step.call) + _explained(step, ports, outcome)
+        )
 
 
 def _failure(what: str, captured: CapturedStream, call: ProgramCall) -> str:
@@ -162,12 +195,12 @@ def _failure(what: str, captured: CapturedStream, call: ProgramCall) -> str:
     return f"{what} failed: {reason}" + (f": {last}" if last else "")
 
 
-def _explained(step: RunScript, ports: Ports) -> str:
+def _explained(step: RunScript, ports: Ports, outcome: Outcome) -> str:
     """Return what the step's explanation adds to its error; one that cannot be had adds nothing."""
     if step.explain is None:
         return ""
     try:
-        text = ports.programs.run(step.explain).stdout.strip()
+        text = scrub_captured(ports.programs.run(step.explain), outcome.scrub).stdout.strip()
     except PortError:
         return ""
     return f"; its last words: {text[-MAX_EXPLAINED:]}" if text else ""

@@ -11,16 +11,29 @@ from state_engine.host import clock as host_clock
 from state_engine.host.accounts import LinuxAccounts
 from state_engine.host.backups import LinuxBackups
 from state_engine.host.files import LinuxFiles
+from state_engine.host.network import LinuxNetwork
 from state_engine.host.programs import LinuxPrograms
+from state_engine.host.reverts import LinuxReverts
+from state_engine.host.sources import LinuxSources
 from state_engine.host.stat_cache import StatCache
+from state_engine.ports import PortError, SecretPort
+
+
+class NoSecrets:
+    """The secrets of a program that nobody delivers any to."""
+
+    def reveal(self, name: str, version: int) -> str:
+        """Refuse: there are none."""
+        raise PortError(f"secret {name} v{version} is not known here", "ENOKEY")
 
 
 class LinuxPorts:
     """Everything that the engine may touch on this host.
 
-    `state_directory` holds the kept copies (`backups/`). `fingerprint_key` is 32 secret bytes that
-    never leave the host. `cancelled` is asked while a program runs. `show_private` lets differences
-    quote files that not every user may read: for a program whose output stays with its own user.
+    `state_directory` holds the kept copies (`backups/`) and fetched content (`sources/`).
+    `fingerprint_key` is 32 secret bytes that never leave the host. `cancelled` is asked while a
+    program runs. `show_private` lets differences quote files that not every user may read: for a
+    program whose output stays with its own user. `secrets` are what was delivered to this host.
     """
 
     def __init__(
@@ -32,11 +45,16 @@ class LinuxPorts:
         cancelled: Callable[[], bool] = lambda: False,
         cache: StatCache | None = None,
         show_private: bool = False,
+        secrets: SecretPort | None = None,
     ) -> None:
         self.files = LinuxFiles(cache, show_private=show_private)
         self.accounts = LinuxAccounts()
         self.programs = LinuxPrograms(cancelled)
-        self.backups = LinuxBackups(state_directory / "backups", self.files)
+        self.network = LinuxNetwork()
+        self.backups = LinuxBackups(state_directory / "backups", self.files, fingerprint_key)
+        self.reverts = LinuxReverts(state_directory / "reverts", self.files)
+        self.sources = LinuxSources(state_directory / "sources", self.files, cancelled=cancelled)
+        self.secrets = NoSecrets() if secrets is None else secrets
         self.clock = clock
         self._key = fingerprint_key
 

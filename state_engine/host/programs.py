@@ -17,6 +17,7 @@ from typing import IO
 from protocol.reports import CapturedStream
 from state_engine.host import clock, walk
 from state_engine.host.capture import Kept
+from state_engine.host.launch import Launch
 from state_engine.ports import ProgramCall
 
 EXIT_TIMEOUT = 124
@@ -28,7 +29,6 @@ CANCEL_POLL = 0.1
 # A program that left a daemon behind keeps its pipes open: read what is there, then let go.
 DRAIN = 0.25
 _CHUNK = 65_536
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class LinuxPrograms:
@@ -48,24 +48,22 @@ class LinuxPrograms:
         Raises:
             PortError: it could not be started.
         """
-        script = None if call.script is None else _private_file(call.script)
+        launch = Launch(call)
         try:
-            argv = list(call.argv)
-            if script is not None:
-                argv.append(f"/dev/fd/{script}")
-            process = _start(argv, script)
+            run = self._watched(launch.process, call)
+            try:
+                return launch.verdict(run.to_the_end())
+            finally:
+                run.close()
         finally:
-            if script is not None:
-                os.close(script)
+            launch.close()
+
+    def _watched(self, process: subprocess.Popen[bytes], call: ProgramCall) -> _Run:
         try:
-            run = _Run(process, call, self._cancelled, self._grace)
+            return _Run(process, call, self._cancelled, self._grace)
         except OSError as error:  # no handle is left to watch it with: it must not run unwatched
             _end(process)
-            raise walk.refusal(error, "watch", argv[0]) from error
-        try:
-            return run.to_the_end()
-        finally:
-            run.close()
+            raise walk.refusal(error, "watch", call.argv[0]) from error
 
 
 class _Run:
@@ -199,42 +197,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         if stream is not None:
             with suppress(OSError):
                 stream.close()
-
-
-def _start(argv: list[str], script: int | None) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd="/",
-            env=_environment(),
-            start_new_session=True,
-            close_fds=True,
-            pass_fds=() if script is None else (script,),
-            umask=0o022,
-        )
-    except OSError as error:
-        raise walk.refusal(error, "run", argv[0]) from error
-
-
-def _environment() -> dict[str, str]:
-    home = "/root" if os.geteuid() == 0 else os.environ.get("HOME", "/")
-    return {"PATH": _PATH, "HOME": home, "LANG": "C.UTF-8"}
-
-
-def _private_file(body: bytes) -> int:
-    """Return a handle on a file that has no name and holds the body."""
-    handle = -1
-    try:
-        handle = os.memfd_create("standfast-script", os.MFD_CLOEXEC)
-        rest = memoryview(body)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-    except OSError as error:
-        if handle >= 0:
-            os.close(handle)
-        raise walk.refusal(error, "store", "a script's body") from error
-    return handle

@@ -3,6 +3,7 @@
     snapshot.json    what was applied          journal.jsonl    how far a running apply has come
     stat-cache       digests by lstat          fingerprint.key  the key for values not to be shown
     backups/         copies of overwritten files                lock
+    reverts/         how the latest applies are taken back      sources/         fetched content
 
 The agent keeps its own state elsewhere.
 """

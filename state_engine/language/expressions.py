@@ -13,6 +13,7 @@ import msgspec
 from protocol.canonical import Json
 from state_engine.language.problems import nearest, one_of, quote
 from state_engine.model import Each, NodeFacts
+from state_engine.references import SecretValue, Unavailable
 
 NAMESPACES = ("attributes", "each", "node", "params", "secrets", "tags")
 # Their values stand in the module or were given with it, so they are known before a node is.
@@ -57,7 +58,7 @@ class Scope(msgspec.Struct, frozen=True):
     """What expressions may name: one node's facts, its secrets, and the module's own names."""
 
     facts: NodeFacts
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, SecretValue | Unavailable]
     names: Names = Names()
 
 
@@ -238,6 +239,16 @@ def name_of(expression: Expression, names: Names) -> Json | Fault:
     return found
 
 
+def _secret(name: str, found: SecretValue | Unavailable | None) -> str | Fault:
+    """Return the reference that stands for a secret: its value is put in when it is needed."""
+    if isinstance(found, SecretValue):
+        return str(found.reference)
+    if found is None:
+        hint = f"standfast secrets show {name}, to see whether it is there and sealed to this node"
+        return Fault(f"secret {quote(name)} is not known on this node", hint)
+    return Fault(f"secret {quote(name)} {found.message}", found.hint)
+
+
 def _look_up(expression: Expression, scope: Scope) -> Json | Fault:
     name = expression.name
     if expression.namespace in OWN:
@@ -245,9 +256,7 @@ def _look_up(expression: Expression, scope: Scope) -> Json | Fault:
     if expression.namespace == "node":
         return scope.facts.name if name == "name" else scope.facts.node_id
     if expression.namespace == "secrets":
-        if name in scope.secrets:
-            return scope.secrets[name]
-        return Fault(f"secret {quote(name)} is not known on this node")
+        return _secret(name, scope.secrets.get(name))
     known = scope.facts.tags if expression.namespace == "tags" else scope.facts.attributes
     if name in known:
         return known[name]

@@ -11,7 +11,7 @@ from protocol.canonical import Json
 from state_engine.language import for_each, parameters
 from state_engine.language.clauses import read_clause
 from state_engine.language.problems import Findings, Place, quote
-from state_engine.language.published import KINDS, LATER_RESOURCE_KEYS
+from state_engine.language.published import KINDS
 from state_engine.language.shape import (
     Keys,
     is_nothing,
@@ -25,7 +25,16 @@ from state_engine.language.shape import (
     take_text,
 )
 from state_engine.language.yaml_tree import Node, YamlEntry, YamlMap, parse, plain, walk
-from state_engine.model import Clause, Module, OnRemove, Problem, Resource, Template, Variant
+from state_engine.model import (
+    Clause,
+    Module,
+    OnDrift,
+    OnRemove,
+    Problem,
+    Resource,
+    Template,
+    Variant,
+)
 
 # Every module a person writes is smaller; scripts and files beyond this belong into a package.
 MAX_BYTES = 262_144
@@ -38,14 +47,26 @@ MODULE = Keys(
 TEMPLATE = Keys("a template", ("id", "content"), ("id", "content"))
 RESOURCE = Keys(
     "a resource",
-    ("id", "name", "depends_on", "for_each", "resource", "variants", "else", "on_remove"),
-    (),
-    LATER_RESOURCE_KEYS,
+    (
+        "id",
+        "name",
+        "depends_on",
+        "for_each",
+        "resource",
+        "variants",
+        "else",
+        "on_remove",
+        "timeout",
+        "on_drift",
+    ),
 )
 VARIANT = Keys("a variant", ("when", "priority", "resource"), ("when", "resource"))
 # More steps than that are no order that a person keeps in mind.
 MAX_PRIORITY = 1_000
 ON_REMOVE: tuple[OnRemove, ...] = ("keep", "delete", "undo")
+ON_DRIFT: tuple[OnDrift, ...] = ("report", "repair")
+# A day: whatever takes longer is no step towards a state.
+MAX_TIMEOUT = 86_400
 
 
 def load_module(data: bytes, file: str = "<memory>") -> tuple[Module | None, list[Problem]]:
@@ -189,6 +210,8 @@ def _resource(node: Node, findings: Findings) -> Resource:
         or_skip=_or_skip(found.get("else"), several, findings),
         on_remove=_on_remove(found.get("on_remove"), findings),
         for_each=for_each.read(found.get("for_each"), findings),
+        timeout=_timeout(found.get("timeout"), findings),
+        on_drift=_on_drift(found.get("on_drift"), findings),
     )
 
 
@@ -206,6 +229,19 @@ def _on_remove(entry: YamlEntry | None, findings: Findings) -> OnRemove:
         return "undo"
     chosen: OnRemove | None = take_choice(entry, ON_REMOVE, findings)
     return chosen or "undo"
+
+
+def _timeout(entry: YamlEntry | None, findings: Findings) -> float | None:
+    if entry is None or is_nothing(entry):
+        return None
+    return take_integer(entry, 1, MAX_TIMEOUT, findings)
+
+
+def _on_drift(entry: YamlEntry | None, findings: Findings) -> OnDrift:
+    if entry is None or is_nothing(entry):
+        return "report"
+    chosen: OnDrift | None = take_choice(entry, ON_DRIFT, findings)
+    return chosen or "report"
 
 
 def _unwrapped(table: YamlMap, findings: Findings) -> YamlMap:

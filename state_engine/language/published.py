@@ -26,9 +26,6 @@ KINDS = (
     "user-windows",
 )
 
-# Keys that the design names and a later version will read.
-LATER_RESOURCE_KEYS = ("on_drift",)
-
 # The kinds whose default removal leaves what was there before us, and which can delete it as well
 # (`on_remove: delete`). The others keep a person's data whatever is written, or run their own undo.
 DELETABLE = ("directory-unix", "file-unix", "symlink-unix")

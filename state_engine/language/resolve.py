@@ -18,6 +18,7 @@ from state_engine.language.expressions import resolve as resolve_value
 from state_engine.language.fields import check_fields, coerce, fields_of
 from state_engine.language.problems import Findings, has_errors, pointer, quote
 from state_engine.language.validate import (
+    exposing,
     no_identity,
     undeletable,
     unknown_kind,
@@ -33,6 +34,7 @@ from state_engine.model import (
     Resource,
     ResourceKey,
 )
+from state_engine.references import Reference, SecretValue, Unavailable, replaced
 from state_engine.resources.contract import Kind
 from state_engine.resources.registry import KINDS
 
@@ -54,13 +56,14 @@ def resolve(
     facts: NodeFacts,
     *,
     trusted: frozenset[str],
-    secrets: Mapping[str, str] | None = None,
+    secrets: Mapping[str, SecretValue | Unavailable] | None = None,
     kinds: Mapping[str, Kind] = KINDS,
 ) -> Resolved:
     """Return what the modules mean on one node, and what keeps them from it.
 
     A module comes after those that it requires, else they go by name. `trusted` holds the SHA-256
-    of the module versions whose signature holds.
+    of the module versions whose signature holds. `secrets` are those that this node may have; the
+    resources hold references to them, never their values.
     """
     scope = Scope(facts, secrets or {})
     resources: list[ResolvedResource] = []
@@ -176,20 +179,30 @@ class _Resolution:
         before = len(self._findings)
         names = Names(self._module.values or {}, resource.each)
         spec, used = self._spec(kind, choice, names)
-        if len(self._findings) > before or not self._acceptable(kind, spec, used, choice):
+        if len(self._findings) > before:
             return None
-        if (message := undeletable(resource, choice)) is not None:
-            self._findings.add(base(resource, index) + "/on_remove", "on-remove", message)
+        sensitive = tuple(field for field, names in used.items() if _secret(names))
+        full = self._revealed(spec, sensitive) if sensitive else spec
+        if not self._acceptable(kind, full, used, choice):
             return None
-        identity = kind.identity(spec, resource.id)
+        if sensitive and not _converts(kind, spec):
+            message = "a secret can stand only in a field that takes any text"
+            self._findings.add(choice.path, "field-type", message)
+            return None
+        if (unremovable := undeletable(resource, choice)) is not None:
+            self._findings.add(base(resource, index) + "/on_remove", "on-remove", unremovable)
+            return None
+        identity = kind.identity(full, resource.id)
         if identity is None:
             no_identity(kind, choice, self._findings)
             return None
-        sensitive = tuple(field for field, names in used.items() if _secret(names))
         public = {field: value for field, value in spec.items() if field not in sensitive}
         if kind.identity(public, resource.id) != identity:
             message = "a secret cannot be part of what names a resource"
             self._findings.add(choice.path, "secret-identity", message)
+            return None
+        if sensitive and (exposed := exposing(kind, spec)) is not None:
+            self._findings.add(choice.path, "secret-mode", exposed, hint="mode: '0600'")
             return None
         triggers = self._triggers(kind, spec, choice)
         before_us = [*self._depends(resource, index), *(key for t in triggers for key in t.on)]
@@ -205,6 +218,8 @@ class _Resolution:
             sensitive=sensitive,
             trusted=self._trusted,
             on_remove=resource.on_remove,
+            timeout=resource.timeout,
+            on_drift=resource.on_drift,
         )
 
     def _spec(
@@ -226,12 +241,21 @@ class _Resolution:
                 for fault in outcome.faults:
                     self._findings.add(path, "expression", fault.message, hint=fault.hint)
                 value = outcome.value
-                if outcome.used and field in fields:
+                if outcome.used and field in fields and not _secret(outcome.used):
                     value = coerce(value, fields[field].type)
                 used[field] = outcome.used
             if value is not None:  # null means "not managed", as an absent field does
                 spec[field] = value
         return spec, used
+
+    def _revealed(self, spec: dict[str, Json], sensitive: tuple[str, ...]) -> dict[str, Json]:
+        """Return the spec with its secrets in place, to be checked; it goes nowhere from here."""
+        put_in = {field: replaced(spec[field], self._value) for field in sensitive if field in spec}
+        return {**spec, **put_in}
+
+    def _value(self, reference: Reference) -> str:
+        found = self._scope.secrets.get(reference.name)
+        return found.value if isinstance(found, SecretValue) else ""
 
     def _resolved(self, written: Json, names: Names) -> Outcome:
         scope = msgspec.structs.replace(self._scope, names=names)
@@ -310,6 +334,15 @@ class _Resolution:
                     return []
                 keys += [self._keys[index] for index in indexes if index in self._keys]
         return keys
+
+
+def _converts(kind: Kind, spec: dict[str, Json]) -> bool:
+    """Say whether references can stand where they do: what is kept must be a spec of its kind."""
+    try:
+        msgspec.convert(spec, kind.spec_type)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _secret(used: frozenset[Expression]) -> bool:

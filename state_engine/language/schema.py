@@ -13,7 +13,7 @@ import msgspec
 from protocol.canonical import Json
 from state_engine.language.clauses import CLOSED, KNOWN_DISTROS
 from state_engine.language.for_each import MAX_ITEMS
-from state_engine.language.load import MAX_PRIORITY, ON_REMOVE
+from state_engine.language.load import MAX_PRIORITY, MAX_TIMEOUT, ON_DRIFT, ON_REMOVE
 from state_engine.language.parameters import NAME_PATTERN, TYPES
 from state_engine.language.shape import MAX_NAME
 from state_engine.resources.contract import Kind
@@ -166,6 +166,7 @@ def _resource() -> dict[str, Json]:
     forms: list[Json] = [{"required": ["resource"]}, {"required": ["variants"]}]
     depends = _list_of_names("Ids of resources of this module that come first.")
     removals: list[Json] = [*ON_REMOVE, None]
+    drifts: list[Json] = [*ON_DRIFT, None]
     skips: list[Json] = ["skip", None]
     properties: dict[str, Json] = {
         "id": {**name, "type": optional},
@@ -181,6 +182,16 @@ def _resource() -> dict[str, Json]:
         "on_remove": {
             "description": "What to do once it is no longer desired; undo is the kind's default.",
             "enum": removals,
+        },
+        "timeout": {
+            "description": "Seconds that looking at it and acting on it may take, each.",
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "maximum": MAX_TIMEOUT,
+        },
+        "on_drift": {
+            "description": "What to do when it is changed by others; report is the default.",
+            "enum": drifts,
         },
     }
     resource = _closed("One thing to manage.", properties, [])

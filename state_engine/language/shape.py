@@ -21,12 +21,11 @@ MAX_NAME = 255
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """The keys that one level of the language has; `later` are known but not available yet."""
+    """The keys that one level of the language has."""
 
     what: str
     known: tuple[str, ...]
     required: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
 
 
 def describe(node: Node) -> str:
@@ -71,9 +70,6 @@ def take_keys(node: YamlMap, keys: Keys, findings: Findings) -> dict[str, YamlEn
     for entry in node.entries:
         if entry.key in keys.known:
             found[entry.key] = entry
-        elif entry.key in keys.later:
-            message = f"key `{entry.key}` is not available in this version"
-            findings.add(entry.place, "not-available", message)
         elif entry.key == "<<":
             findings.add(entry.place, "unknown-key", "merge keys (`<<`) are not supported")
         else:

@@ -16,7 +16,7 @@ from state_engine.language import (
 )
 from state_engine.language.bind import bind
 from state_engine.language.expressions import Expression
-from state_engine.language.fields import check_fields
+from state_engine.language.fields import check_fields, fields_of
 from state_engine.language.load import read
 from state_engine.language.problems import Findings, one_of, pointer, quote
 from state_engine.language.published import DELETABLE
@@ -148,6 +148,9 @@ def _check_choice(
     used, _ = expressions.scan(choice.spec)
     if (message := unsigned_in_code(kind, choice.spec, used)) is not None:
         findings.add(choice.path, "unsigned-in-code", message, hint="use variants with tag.<name>")
+    secret = any(expression.namespace == "secrets" for expression in used)
+    if secret and (message := exposing(kind, choice.spec)) is not None:
+        findings.add(choice.path, "secret-mode", message, hint="mode: '0600'")
     if (message := undeletable(resource, choice)) is not None:
         path = base(resource, 0) + "/on_remove"
         findings.add(path, "on-remove", message, hint="write undo or keep")
@@ -184,6 +187,18 @@ def unsigned_in_code(kind: Kind, spec: dict[str, Json], used: frozenset[Expressi
     return (
         f"`{bad[0]}` is not signed, so a `{kind.name}` that runs code while planning cannot use it"
     )
+
+
+def exposing(kind: Kind, spec: dict[str, Json]) -> str | None:
+    """Return why a resource would leave open who may read its secret, or None.
+
+    A file that has no `mode` keeps the one it had, or gets one that everybody may read.
+    """
+    if "mode" not in fields_of(kind.spec_type) or spec.get("ensure") == "absent":
+        return None
+    if spec.get("mode") is not None:
+        return None
+    return f"a `{kind.name}` that holds a secret must state its `mode`"
 
 
 def undeletable(resource: Resource, choice: Alternative) -> str | None:

@@ -6,17 +6,19 @@ Carrying out steps is `engine.steps`; reading module files is `language`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from protocol.canonical import Json
 from protocol.reports import Action, CapturedStream, Change, TriggerKind
-from state_engine.model import AppliedResource
+from state_engine.model import AppliedResource, CertificateWish
 from state_engine.ports import FileType, Ports, ProgramCall
 
 Spec = dict[str, Json]
+# What a change may cost beside its own object; "connectivity": the way that we reach the host.
+Risk = Literal["none", "connectivity"]
 # In the arguments of a check: the path of the file to check.
 PLACEHOLDER = "{file}"
 
@@ -43,19 +45,25 @@ class Glance(msgspec.Struct, frozen=True):
     digest: str | None = None
 
 
+def _no_paths() -> frozenset[str]:
+    return frozenset()
+
+
 class Context(msgspec.Struct, frozen=True):
     """What a comparison may know beside the two states.
 
     `triggers`: how resources it reacts to, or a trigger still pending, make it act.
     `applied`: an earlier apply left it as desired. `acted`: its steps were just carried out, so
     only what the host shows may still differ. `left`: the specification that an earlier apply last
-    worked towards, for a kind to know its own hand again; it holds nothing secret.
+    worked towards, for a kind to know its own hand again; it holds nothing secret. `managed` gives
+    the paths that some resource of the host manages or has managed.
     """
 
     triggers: tuple[TriggerKind, ...] = ()
     applied: bool = False
     acted: bool = False
     left: Spec | None = None
+    managed: Callable[[], frozenset[str]] = _no_paths
 
 
 class Observation(Protocol):
@@ -75,12 +83,18 @@ class Difference(msgspec.Struct, frozen=True):
     """What has to be done, and why; action `none` means nothing.
 
     `steps` is for a kind whose steps follow from what it found, which `Kind.steps` does not see.
+    `binds` is what a decision binds beside the observed state, `removes` how many objects beside
+    the resource's own are taken away, for the removal guard. `together` is what a `Batching` kind
+    needs to do it in one go with others; None: only its own steps will do.
     """
 
     action: Action
     changes: tuple[Change, ...] = ()
     message: str | None = None
     steps: tuple[Step, ...] = ()
+    binds: tuple[str, ...] = ()
+    removes: int = 0
+    together: str | None = None
 
 
 class WriteFile(msgspec.Struct, frozen=True, tag=True):
@@ -97,11 +111,27 @@ class WriteFile(msgspec.Struct, frozen=True, tag=True):
     check: tuple[str, ...] = ()
 
 
+class WriteSource(msgspec.Struct, frozen=True, tag=True):
+    """Replace a file's content with what an address holds; `sha256` is checked, always.
+
+    The rest is as in `WriteFile`.
+    """
+
+    path: str
+    url: str
+    sha256: str
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    check: tuple[str, ...] = ()
+
+
 class EditFile(msgspec.Struct, frozen=True, tag=True):
     """Put a file's changed content in its place, unless it was changed meanwhile.
 
     `expected` is the SHA-256 of what was read and changed; None: there was no file. The rest is as
-    in `WriteFile`. No copy is kept and "create" may edit a file: what was created is a part of it.
+    in `WriteFile`. "create" may edit a file: what was created is a part of it, and its removal
+    takes out that part; the whole file is only put back by taking back the operation.
     """
 
     path: str
@@ -113,13 +143,17 @@ class EditFile(msgspec.Struct, frozen=True, tag=True):
 
 
 class RestoreFile(msgspec.Struct, frozen=True, tag=True):
-    """Put a kept copy back; `owner` and `group` are numbers."""
+    """Put a kept copy back; `owner` and `group` are numbers.
+
+    `keep`: of what stands there now a copy is kept first, for it may hold somebody's edits.
+    """
 
     path: str
     digest: str
     mode: int | None = None
     owner: int | None = None
     group: int | None = None
+    keep: bool = True
 
 
 class MakeDirectory(msgspec.Struct, frozen=True, tag=True):
@@ -173,8 +207,43 @@ class RunScript(msgspec.Struct, frozen=True, tag=True):
     explain: ProgramCall | None = None
 
 
+class MakeCertificate(msgspec.Struct, frozen=True, tag=True):
+    """Make a certificate or request, and its key where there is none or a `new_key` is asked for.
+
+    `expected` is the digest of the key's public half as it was seen; None: there was no key.
+    """
+
+    path: str
+    key: str
+    wish: CertificateWish
+    new_key: bool
+    expected: str | None
+    owner: str | None = None
+    group: str | None = None
+
+
+class Unpack(msgspec.Struct, frozen=True, tag=True):
+    """Bring what an archive holds into a directory, or (`remove`) take it out again.
+
+    `members` are paths in the directory, those that have to be written; an empty tuple is all.
+    `digest` is the SHA-256 of the archive that was seen. What differs from the archive is replaced
+    after a copy of it was kept, and is not removed.
+    """
+
+    source: str
+    digest: str
+    path: str
+    strip: int = 0
+    members: tuple[str, ...] = ()
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    remove: bool = False
+
+
 Step = (
     WriteFile
+    | WriteSource
     | EditFile
     | RestoreFile
     | MakeDirectory
@@ -183,6 +252,8 @@ Step = (
     | RemoveFile
     | RemoveDirectory
     | RunScript
+    | MakeCertificate
+    | Unpack
 )
 
 
@@ -255,3 +326,70 @@ class Kind(Protocol):
         `observation` is None too for a kind whose observation would run code.
         """
         ...
+
+
+@runtime_checkable
+class Reversible(Protocol):
+    """A kind that can say before it acts how its act is taken back; an optional capability."""
+
+    def revert(
+        self, spec: Spec, observation: Observation | None, copies: Mapping[str, str]
+    ) -> tuple[Step, ...]:
+        """Return the steps that bring back what was observed just before acting; () is: cannot.
+
+        `copies` maps each path whose content was kept to the SHA-256 of the copy. The engine has
+        made the steps durable before it acts.
+        """
+        ...
+
+
+@runtime_checkable
+class Risky(Protocol):
+    """A kind whose changes may cut the host off; optional, as `risk: Risk = "connectivity"`."""
+
+    @property
+    def risk(self) -> Risk:
+        """What a change may cost beside its own object."""
+        ...
+
+
+@runtime_checkable
+class Purging(Protocol):
+    """A kind whose desired resources may take away objects beside their own; optional."""
+
+    def purges(self, spec: Spec) -> bool:
+        """Say whether acting on a resource may do so."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A kind that can do for several resources in one go what each one's steps would; optional."""
+
+    def batch(self, together: tuple[str, ...]) -> tuple[Step, ...]:
+        """Return the steps for several differences, named by their `together`, of two or more.
+
+        They have to do all or leave it to each one's own steps: whoever runs them looks at each
+        resource afterwards.
+        """
+        ...
+
+
+def batching(kind: object) -> Batching | None:
+    """Return a kind as one that can do several in one go, if it is one."""
+    return kind if isinstance(kind, Batching) else None
+
+
+def reversible(kind: object) -> Reversible | None:
+    """Return a kind as one that can take back what it does, if it is one."""
+    return kind if isinstance(kind, Reversible) else None
+
+
+def purging(kind: object) -> Purging | None:
+    """Return a kind as one whose resources may take away more than their own object."""
+    return kind if isinstance(kind, Purging) else None
+
+
+def risk_of(kind: object) -> Risk:
+    """Return what changes of a kind may cost; "none" where it says nothing."""
+    return kind.risk if isinstance(kind, Risky) else "none"

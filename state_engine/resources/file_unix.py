@@ -20,7 +20,6 @@ from protocol.reports import CapturedStream, Change, TriggerKind
 from state_engine.model import AppliedResource
 from state_engine.ports import MAX_CONTENT, FileType, Ports
 from state_engine.resources.contract import (
-    PLACEHOLDER,
     Context,
     Difference,
     Glance,
@@ -33,9 +32,12 @@ from state_engine.resources.contract import (
     Step,
     Undo,
     WriteFile,
+    WriteSource,
 )
 from state_engine.resources.parts import text_diff
 from state_engine.resources.parts.accounts import group_as, user_as
+from state_engine.resources.parts.candidate_check import check_command
+from state_engine.resources.parts.source_address import check_source
 from state_engine.resources.parts.unix_paths import (
     Ensure,
     check_account,
@@ -55,7 +57,8 @@ class FileUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     It is replaced as a whole in one step, and never through a symbolic link. On removal a file that
     we made is deleted (after a copy of somebody's edits is kept), and content that we overwrote is
-    put back. `ensure: absent` keeps a copy and deletes the file.
+    put back. `ensure: absent` keeps a copy and deletes the file. A new content keeps its security
+    label and, while the owner stays the same, its ACL and user attributes.
     """
 
     path: Annotated[str, Meta(description="Absolute path.", examples=["/etc/motd"])]
@@ -66,6 +69,23 @@ class FileUnixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     template: Annotated[
         str | None,
         Meta(description="Id of a template of this module. Excludes `content`.", examples=["motd"]),
+    ] = None
+    source: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "Where the host gets the content: `https://`, `http://`, `file:///`, or"
+                " `artifact:` and its SHA-256. Needs `sha256`; excludes `content` and `template`."
+            ),
+            examples=["https://example.org/tool-1.2"],
+        ),
+    ] = None
+    sha256: Annotated[
+        str | None,
+        Meta(
+            description="SHA-256 of what `source` holds, in hex; nothing else gets into place.",
+            examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+        ),
     ] = None
     owner: Annotated[
         str | None, Meta(description="User name, or a number as text.", examples=["root"])
@@ -137,17 +157,23 @@ class FileUnix:
     idempotent = True
 
     def validate(self, spec: Spec) -> list[SpecProblem]:
-        """Return problems of path, mode, owner, and of `content` beside `template`."""
+        """Return problems of path, mode, owner, and of where the content comes from."""
         file = _spec(spec)
         problems = check_path("path", file.path)
         if file.content is not None and file.template is not None:
             message = "`content` and `template` exclude each other"
             problems.append(SpecProblem("template", message, "keep one of the two"))
+        problems += check_source(file.source, file.sha256)
+        if file.source is not None and (file.content, file.template) != (None, None):
+            message = "`source` excludes `content` and `template`"
+            problems.append(SpecProblem("source", message, "keep one of them"))
         problems += check_mode(file.mode)
         problems += check_account("owner", file.owner)
         problems += check_account("group", file.group)
-        problems += _check_command(file)
-        others = (file.content, file.template, file.owner, file.group, file.mode)
+        if file.validate is not None:
+            contents = (file.content, file.template, file.source)
+            problems += check_command(file.validate, managed=contents != (None, None, None))
+        others = (file.content, file.template, file.source, file.owner, file.group, file.mode)
         return problems + check_alone(file.ensure, others)
 
     def identity(self, spec: Spec, resource_id: str | None) -> str | None:
@@ -170,9 +196,8 @@ class FileUnix:
         file = _spec(spec)
         if file.ensure == "absent":
             return None
-        digest = None if file.content is None else _digest(file.content.encode())
         mode = mode_bits(file.mode)
-        return Glance(file.path, "file", mode, file.owner, file.group, digest)
+        return Glance(file.path, "file", mode, file.owner, file.group, _wanted(file))
 
     def observe(self, spec: Spec, ports: Ports, *, verify: bool) -> FileObservation | None:
         """Return what stands at the path; content is read only where it has to be shown."""
@@ -182,13 +207,13 @@ class FileUnix:
             return None
         digest: str | None = None
         text: str | None = None
-        absent = file.ensure == "absent"
-        if stat.type == "file" and (absent or file.content is not None):
+        wanted = _wanted(file)
+        if stat.type == "file" and (file.ensure == "absent" or wanted is not None):
             if stat.size <= MAX_CONTENT:
                 digest = ports.files.digest(file.path, verify=verify)
-            if absent or file.content is None:
+            if file.content is None:
                 text = None
-            elif stat.size <= MAX_SHOWN and digest != _digest(file.content.encode()):
+            elif stat.size <= MAX_SHOWN and digest != wanted:
                 text = _text(ports.files.read_public(file.path, MAX_SHOWN))
         owner = user_as(file.owner, stat.uid, ports.accounts)
         group = group_as(file.group, stat.gid, ports.accounts)
@@ -201,7 +226,7 @@ class FileUnix:
         if observation is None and absent:
             return Difference("none")
         if observation is None:
-            return Difference("create", _created(file), _checked(file))
+            return Difference("create", _created(file), _note(file))
         found = _found(observation)
         if found.type != "file":
             message = f"{file.path} is a {_TYPE_WORDS[found.type]}, not a regular file"
@@ -210,11 +235,12 @@ class FileUnix:
             return _to_go(file, found)
         changes: list[Change] = []
         note: str | None = None
-        if file.content is not None and found.digest != _digest(file.content.encode()):
+        wanted = _wanted(file)
+        if wanted is not None and found.digest != wanted:
             text = found.text if found.text is not None else _our_text(found, context.left)
-            changes.append(_content_change(file.path, file.content, found, text))
-            note = _checked(file)
-            if text is None and found.size <= MAX_SHOWN:
+            changes.append(_content_change(file, wanted, found, text))
+            note = _note(file)
+            if file.content is not None and text is None and found.size <= MAX_SHOWN:
                 hidden = "its content is not shown: it is binary, or not every user may read it"
                 note = hidden if note is None else f"{note}; {hidden}"
         for field, current, desired in (
@@ -239,10 +265,13 @@ class FileUnix:
             return (RemoveFile(file.path, backup=True),) if difference.action == "update" else ()
         mode = mode_bits(file.mode)
         fields = {change.field for change in difference.changes}
-        anew = file.content is not None and _was_open_to_others(difference)
+        anew = _wanted(file) is not None and _was_open_to_others(difference)
         if difference.action == "create" or "content" in fields or anew:
             content = (file.content or "").encode()
             check = tuple(file.validate or ())
+            if file.source is not None and file.sha256 is not None:
+                whole = (file.source, file.sha256, mode, file.owner, file.group, check)
+                return (WriteSource(file.path, *whole),)
             return (WriteFile(file.path, content, mode, file.owner, file.group, check),)
         if difference.action == "update":
             return (SetAttributes(file.path, mode, file.owner, file.group),)
@@ -260,7 +289,7 @@ class FileUnix:
             return Undo(message=f"kept: it is a {_TYPE_WORDS[found.type]} now")
         if applied.created:
             # An edit by someone else goes into a kept copy first: deleting never loses data.
-            ours = file.content is not None and found.digest == _digest(file.content.encode())
+            ours = _wanted(file) is not None and found.digest == _wanted(file)
             message = "delete the file" if ours else "delete the file, keeping a copy"
             return Undo((RemoveFile(file.path, backup=not ours),), message=message)
         if applied.pre_image is not None:
@@ -290,25 +319,17 @@ def _found(observation: Observation) -> FileObservation:
     return observation
 
 
-def _check_command(file: FileUnixSpec) -> list[SpecProblem]:
-    command = file.validate
-    if command is None:
-        return []
-    message: str | None = None
-    if not command or not command[0].startswith("/") or PLACEHOLDER in command[0]:
-        message = "`validate` starts with the absolute path of a program"
-    elif not any(PLACEHOLDER in argument for argument in command):
-        message = f"`validate` has no `{PLACEHOLDER}`, which stands for the file to check"
-    elif any("\0" in argument for argument in command):
-        message = "`validate` holds a NUL byte"
-    elif file.content is None and file.template is None:
-        message = "`validate` checks content, and none is managed"
-    return [] if message is None else [SpecProblem("validate", message)]
+def _wanted(file: FileUnixSpec) -> str | None:
+    """Return the SHA-256 of the content that is managed, or None."""
+    return file.sha256 if file.content is None else _digest(file.content.encode())
 
 
-def _checked(file: FileUnixSpec) -> str | None:
-    # The arguments may hold what is not to be shown.
-    return f"checked first with {file.validate[0]}" if file.validate else None
+def _note(file: FileUnixSpec) -> str | None:
+    # The address and the arguments may hold what is not to be shown.
+    notes = [] if file.source is None else ["fetched from its source"]
+    if file.validate:
+        notes.append(f"checked first with {file.validate[0]}")
+    return "; ".join(notes) or None
 
 
 def _to_go(file: FileUnixSpec, found: FileObservation) -> Difference:
@@ -355,18 +376,19 @@ def _text(data: bytes | None) -> str | None:
 
 def _created(file: FileUnixSpec) -> tuple[Change, ...]:
     changes: list[Change] = []
-    if file.content is not None:
-        diff = text_diff.unified("", file.content, file.path, created=True)
-        desired = _name(_digest(file.content.encode()))
-        changes.append(Change("content", None, desired, diff=diff))
+    if (wanted := _wanted(file)) is not None:
+        text = file.content
+        diff = () if text is None else text_diff.unified("", text, file.path, created=True)
+        changes.append(Change("content", None, _name(wanted), diff=diff))
     pairs = (("owner", file.owner), ("group", file.group), ("mode", file.mode))
     changes += [Change(field, None, desired) for field, desired in pairs if desired is not None]
     return tuple(changes)
 
 
-def _content_change(path: str, content: str, found: FileObservation, text: str | None) -> Change:
-    desired = _name(_digest(content.encode()))
+def _content_change(
+    file: FileUnixSpec, wanted: str, found: FileObservation, text: str | None
+) -> Change:
     diff: tuple[str, ...] = ()
-    if text is not None and len(content) <= MAX_SHOWN:
-        diff = text_diff.unified(text, content, path)
-    return Change("content", found.content, desired, diff=diff)
+    if text is not None and file.content is not None and len(file.content) <= MAX_SHOWN:
+        diff = text_diff.unified(text, file.content, file.path)
+    return Change("content", found.content, _name(wanted), diff=diff)

@@ -204,7 +204,12 @@ class PackageApt:
         if not changes:
             return Difference("none")
         action: Action = "create" if found.status == ABSENT else "update"
-        return Difference(action, changes, steps=self._steps(package, found, install=bool(due)))
+        work = self._steps(package, found, install=bool(due))
+        return Difference(action, changes, steps=work, together=self._together(work))
+
+    def batch(self, together: tuple[str, ...]) -> tuple[Step, ...]:
+        """Return one transaction that installs several packages, or none of them."""
+        return (RunScript(self._tools.install(*together), "apply"),)
 
     def steps(self, spec: Spec, difference: Difference) -> tuple[Step, ...]:
         """Return what comparing has found to be done."""
@@ -236,6 +241,13 @@ class PackageApt:
             phase = "check" if install else "apply"
             steps.append(RunScript(self._tools.select(name, hold=package.hold), phase))
         return tuple(steps)
+
+    def _together(self, steps: tuple[Step, ...]) -> str | None:
+        """Return what apt is told of a package that needs no permission of its own."""
+        if len(steps) != 1 or not isinstance(steps[0], RunScript):
+            return None
+        call = steps[0].call
+        return call.argv[-1] if call == self._tools.install(call.argv[-1]) else None
 
     def _install(self, package: PackageAptSpec, found: AptObservation) -> ProgramCall:
         name, wanted = package.name, package.version or "present"

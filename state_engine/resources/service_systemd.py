@@ -324,12 +324,13 @@ def _conduct_changes(
         changes.append(Change("running", found.active or None, desired))
         return changes
     known = found.known or service.exec_start is not None
+    unfinished = unit_file.changed_since(None if context.acted else context.left, service)
     if service.running is False or (known and not found.running):
         return changes  # what does not run reads everything anew when it is started
     when = "run" if known else "run, once the unit is there"
     if "restart" in context.triggers:
         changes.append(Change("restart", None, when))
-    elif service.running and written & unit_file.RESTARTING:
+    elif service.running and (written | unfinished) & unit_file.RESTARTING:
         changes.append(Change("restart", None, "run, for what it runs has changed"))
     elif "reload" in context.triggers:
         changes.append(Change("reload", None, when))

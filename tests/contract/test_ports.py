@@ -294,3 +294,15 @@ def test_fingerprints_are_stable_and_tell_values_apart(world: World) -> None:
 def test_the_clock_gives_seconds(world: World) -> None:
     """It is a number that does not go back in a short test."""
     assert 0 < world.ports.clock() <= world.ports.clock()
+
+
+def test_content_by_address_has_the_digest_that_was_asked_for(world: World) -> None:
+    """And nothing else is ever handed out."""
+    sha256 = hashlib.sha256(b"x").hexdigest()
+    path = world.write("source", b"x")
+    if isinstance(world.ports, FakePorts):
+        world.ports.sources.held[f"file://{path}"] = b"x"
+    assert world.ports.sources.fetch(f"file://{path}", sha256) == b"x"
+    for url, digest in ((f"file://{path}", "0" * 64), (f"file://{path}.gone", "1" * 64)):
+        with pytest.raises(PortError):
+            world.ports.sources.fetch(url, digest)

@@ -12,17 +12,24 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from protocol import api, decisions, dsse, ids, journal, keys, login, receipts, reports, roster
+from protocol import (
+    api,
+    api_approvals,
+    decisions,
+    dsse,
+    ids,
+    journal,
+    keys,
+    login,
+    receipts,
+    reports,
+    roster,
+)
 from protocol.messages import Finished, encode_body
 from protocol.roster import TrustedRoster
 
@@ -79,6 +86,10 @@ class ApiServer:
         self.requests.append(request)
         return self._handlers.get((request.method, request.path), self.fallback)(request)
 
+    def answer_ok(self, _request: Request) -> Reply:
+        """Say yes to anything."""
+        return Reply({})
+
     def sent(self, method: str, path: str) -> list[Request]:
         """Return the requests that came for a method and path."""
         full = f"/api/v1{path}"
@@ -134,35 +145,6 @@ class ApiServer:
             thread.join(10)
 
 
-def certificate(directory: Path) -> tuple[ssl.SSLContext, str]:
-    """Return a server context with a fresh self-signed certificate, and its SHA-256."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "coordinator")])
-    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=36_500))
-        .sign(key, hashes.SHA256())
-    )
-    path = directory / f"{made.serial_number}.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context, hashlib.sha256(made.public_bytes(serialization.Encoding.DER)).hexdigest()
-
-
 def item(
     identity: str,
     action: reports.Action = "update",
@@ -205,6 +187,7 @@ class FakeCoordinator(ApiServer):
         self.artifacts: dict[str, bytes] = {}
         self.runs: dict[str, api.Run] = {}
         self.decisions: list[Decision] = []
+        self.statements: dict[str, dsse.Envelope] = {}
         self.outcome: api.StepPhase = "succeeded"
         self.bend: Callable[[api.Run], api.Run] = lambda run: run
         self._script()
@@ -232,6 +215,7 @@ class FakeCoordinator(ApiServer):
                 {"role": "web"},
                 {"platform": "linux"},
                 fingerprint=ids.fingerprint(public),
+                public_key=public.hex(),
             )
         )
         self.plans[node_id] = plan_of(node_id, *items)
@@ -254,6 +238,7 @@ class FakeCoordinator(ApiServer):
         self.on("GET", "/roster", self._roster)
         self.on("POST", "/roster", self._post_roster)
         self.on("GET", "/operators", lambda _request: Reply(self._operators()))
+        self.on("GET", "/secrets", Reply([]))
         self.on("GET", "/agents", lambda _request: Reply(self.agents))
         self.on("POST", "/runs", self._create_run)
         self.on("GET", "/runs", lambda _request: Reply({"runs": list(self.runs.values())}))
@@ -352,7 +337,18 @@ class FakeCoordinator(ApiServer):
             return Reply(run)
         if run is not None and parts[2:] == ["decisions"]:
             return self._decide(run, request)
+        if parts[0] == "agents" and parts[2:] == ["statement"]:
+            return self._statement(parts[1], request)
         return problem(404, "not_found", f"there is no {request.path}")
+
+    def _statement(self, node_id: str, request: Request) -> Reply:
+        if request.method == "PUT":
+            asked = msgspec.json.decode(request.body, type=api_approvals.StatementRequest)
+            self.statements[node_id] = asked.envelope
+        held = self.statements.get(node_id)
+        if held is None:
+            return problem(404, "statement_missing", "nothing was signed about the host")
+        return Reply(api_approvals.StatementResponse(node_id, 1, held))
 
     def _decide(self, run: api.Run, request: Request) -> Reply:
         envelope = msgspec.json.decode(request.body, type=api.DecisionRequest).envelope

@@ -20,15 +20,13 @@ from protocol.keys import SigningKey
 from protocol.messages import (
     Ack,
     Approval,
-    Cancel,
-    Desired,
     Facts,
     Heartbeat,
     Hello,
     Journal,
-    Offer,
     Rejected,
     RosterUpdate,
+    Told,
     Welcome,
 )
 from protocol.session import (
@@ -190,7 +188,7 @@ class FakeCoordinator:
             while not condition():
                 await self._changed.wait()
 
-    async def send(self, message: Desired | Offer | Cancel | RosterUpdate | Ack) -> None:
+    async def send(self, message: Told) -> None:
         """Send a message on the link that is open now, waiting for one."""
         await self.until(self.is_up)
         assert self._session is not None

@@ -83,7 +83,7 @@ class FakeApt(FakePrograms):
         elif program == "dpkg" and "--no-act" not in options:
             self._host.packages[plain[0]][:2] = ["deinstall", "config-files"]
         elif plain[0] == "install":
-            done = self._install(plain[1], options)
+            done = self._install_all(plain[1:], options)
         elif plain[0] == "satisfy":
             done = failed("unsatisfiable")
         self._host.write_status()
@@ -97,6 +97,17 @@ class FakeApt(FakePrograms):
         rows = "".join(f"     {version} 500\n        500 x Packages\n" for version in known)
         text = f"{name}:\n  Installed: x\n  Candidate: {candidate}\n  Version table:\n{rows}"
         return CapturedStream(0, text, "")
+
+    def _install_all(self, wanted: list[str], options: set[str]) -> CapturedStream:
+        """Install all or nothing, as apt does where it can tell beforehand."""
+        before = {name: list(held) for name, held in self._host.packages.items()}
+        for what in wanted:
+            done = self._install(what, options)
+            if done.exit != 0:
+                self._host.packages.clear()
+                self._host.packages.update(before)
+                return done
+        return DONE
 
     def _install(self, what: str, options: set[str]) -> CapturedStream:
         name, _, version = what.partition("=")

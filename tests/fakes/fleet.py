@@ -7,13 +7,31 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from coordinator.domain import agents, journal_intake, modules, offers, roster, runs
+from coordinator.domain import (
+    agents,
+    journal_intake,
+    modules,
+    node_statements,
+    offers,
+    roster,
+    runs,
+)
 from coordinator.domain.actor import Actor
 from coordinator.domain.host_reports import Host
 from coordinator.domain.journal_intake import Intake
 from coordinator.domain.refusals import Refusal
 from coordinator.store.database import Store, Tx
-from protocol import api, decisions, dsse, handshake, ids, journal, messages, reports
+from protocol import (
+    api,
+    decisions,
+    dsse,
+    handshake,
+    ids,
+    journal,
+    messages,
+    node_statement,
+    reports,
+)
 from protocol.journal import Entry
 from protocol.keys import SigningKey
 from protocol.limits import ARTIFACT_CHUNK
@@ -142,6 +160,23 @@ class Fleet:
         assert isinstance(examined, modules.Examined), examined
         modules.store(tx, OPERATOR, examined)
 
+    def following(self, *numbers: int, **changes: object) -> dsse.Envelope:
+        """The next version of the roster with some fields changed, signed by these people."""
+        held = self.store.read_now(roster.current)
+        assert held is not None
+        follows: dict[str, object] = {
+            "version": held.roster.version + 1,
+            "previous": held.digest,
+        }
+        made = msgspec.structs.replace(held.roster, **(follows | changes))
+        return people.sign_roster(made, *(numbers or (1,)))
+
+    def adopt(self, *numbers: int, **changes: object) -> None:
+        """Put the next version of the roster in force."""
+        envelope = self.following(*numbers, **changes)
+        taken = self.store.write_now(lambda tx: roster.accept(tx, OPERATOR, envelope))
+        assert not isinstance(taken, Refusal), taken
+
     def add(self, number: int, *, approve: bool = True) -> FakeHost:
         """Register a host, and approve it."""
         host = FakeHost(number)
@@ -163,6 +198,31 @@ class Fleet:
 
         self.store.write_now(job)
         return host
+
+    def statement(
+        self, host: FakeHost, tags: dict[str, str], number: int = 1, **changes: object
+    ) -> dsse.Envelope:
+        """What an operator signs about a host."""
+        honest = node_statement.NodeStatement(
+            v=1,
+            version=1,
+            node_id=host.node_id,
+            public_key=host.key.public.hex(),
+            name="web",
+            scope=ids.DEFAULT_SCOPE,
+            tags=tags,
+            issued_at=int(self.clock.now),
+        )
+        made = msgspec.structs.replace(honest, **changes)
+        return people.sign(dsse.NODE, node_statement.encode(made), number)
+
+    def vouch(self, host: FakeHost, tags: dict[str, str]) -> None:
+        """Put a statement about a host in force."""
+        envelope = self.statement(host, tags)
+        taken = self.store.write_now(
+            lambda tx: node_statements.put(tx, OPERATOR, host.node_id, envelope)
+        )
+        assert not isinstance(taken, Refusal), taken
 
     def start(self, request: api.RunRequest) -> api.Run:
         """Start a run that is not refused."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from coordinator.store.database import Store
 from protocol import messages
 from protocol.keys import SigningKey
 from protocol.messages import Facts, Heartbeat, Journal, Message, Welcome
+from protocol.ratchet import Held
 from protocol.session import AgentSession, CloseLink, Established, HelloFacts, Received, Send
 from tests.fakes import people
 from tests.fakes.fleet import FakeHost, Fleet
@@ -70,7 +71,14 @@ class MemorySocket:
 class LinkAgent:
     """One agent on one connection."""
 
-    def __init__(self, host: FakeHost, *, secret: bytes | None = None, head: int = 0) -> None:
+    def __init__(
+        self,
+        host: FakeHost,
+        *,
+        secret: bytes | None = None,
+        head: int = 0,
+        ratchet: Held | None = None,
+    ) -> None:
         self.host = host
         self.socket = MemorySocket()
         self.leases: tuple[str, ...] = ()
@@ -83,6 +91,7 @@ class LinkAgent:
             heartbeat=lambda _now: Heartbeat(1.0, self.leases),
             pinned_coordinator_key=IDENTITY.public,
             enrolment_secret=secret,
+            ratchet=ratchet,
         )
 
     async def shake(self) -> Welcome | CloseLink:
@@ -107,7 +116,7 @@ class LinkAgent:
                         case _:
                             pass
 
-    async def _do_all(self, actions: list[object] | list[Send]) -> None:
+    async def _do_all(self, actions: Sequence[object]) -> None:
         for action in actions:
             if isinstance(action, Send):
                 await self.socket.up.send(action.frame)

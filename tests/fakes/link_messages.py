@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol import ids, journal, messages
+from protocol import dsse, ids, journal, messages
 from protocol.messages import (
     Ack,
     Cancel,
@@ -18,7 +18,9 @@ from protocol.messages import (
     Offer,
     Proof,
     Rejected,
+    RevocationUpdate,
     RosterUpdate,
+    StatementUpdate,
     Welcome,
 )
 from protocol.session import Event
@@ -34,13 +36,18 @@ UP: dict[Event, messages.Up] = {
     Event.JOURNAL: Journal((ENTRY,)),
     Event.HEARTBEAT: Heartbeat(1.0),
 }
-DOWN: dict[Event, Desired | Offer | Cancel | RosterUpdate | Ack] = {
+DOWN: dict[Event, messages.Told] = {
     Event.DESIRED: Desired(1, b"{}"),
     Event.OFFER: OFFER,
     Event.CANCEL: Cancel("run", 1),
     Event.ROSTER: RosterUpdate(()),
     Event.ACK: Ack(9),
 }
+# What operators signed beside the roster comes under the same event.
+SIGNED: tuple[messages.Told, ...] = (
+    StatementUpdate(dsse.Envelope(dsse.NODE, "")),
+    RevocationUpdate(()),
+)
 TO_AGENT: dict[Event, messages.Down] = {
     Event.CHALLENGE: Challenge(1, COORDINATOR.public, b"\x0c" * 32, b"\0" * 64),
     Event.WELCOME_PENDING: PENDING,

@@ -101,6 +101,14 @@ def running(
     if hosts:
         seed(data)
     (home / "c.toml").write_text("auth_requests_per_minute = 100000\n")
+    with serving(home, data, *options) as live:
+        yield live
+
+
+@contextmanager
+def serving(home: Path, data: Path, *options: str) -> Generator[LiveCoordinator]:
+    """Run a coordinator on a data directory until the block ends."""
+    command = [sys.executable, "-m", "coordinator.main"]
     options = (
         "--config",
         str(home / "c.toml"),

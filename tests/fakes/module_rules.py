@@ -104,9 +104,6 @@ RULES = {
         (4, 6),
         "did you mean `depends_on`?",
     ),
-    "on_drift comes later": Rule(
-        "not-available", one(A), one(f"{{on_drift: repair, {A}}}"), (4, 6), "in this version"
-    ),
     "resource has a form": Rule("resource-form", one(A), one("id: a"), (4, 5), "needs `resource`"),
     "not both forms": Rule(
         "resource-form", one(A), one(f"{{{A}, variants: []}}"), (4, 41), "not both"
@@ -315,7 +312,7 @@ RULES = {
     # 3.5 expressions
     "namespace exists": Rule(
         "expression",
-        one("resource: {file-unix: {path: /a, content: '${{ secrets.x }}'}}"),
+        one("resource: {file-unix: {path: /a, content: '${{ node.id }}'}}"),
         one("resource: {file-unix: {path: /a, content: '${{ secret.x }}'}}"),
         (4, 47),
         "did you mean `secrets`?",

@@ -288,6 +288,27 @@ OURS = {
         (4, 17),
         "did you mean `keep`?",
     ),
+    "on_drift is a word": Rule(
+        "word",
+        one(f"{{on_drift: repair, {A}}}"),
+        one(f"{{on_drift: repare, {A}}}"),
+        (4, 16),
+        "did you mean `repair`?",
+    ),
+    "timeout is a whole number of seconds": Rule(
+        "type",
+        one(f"{{timeout: 30, {A}}}"),
+        one(f"{{timeout: 30s, {A}}}"),
+        (4, 15),
+        "from 1 to 86400",
+    ),
+    "a file with a secret states its mode": Rule(
+        "secret-mode",
+        one("resource: {file-unix: {path: /a, content: '${{ secrets.x }}', mode: '0600'}}"),
+        one("resource: {file-unix: {path: /a, content: '${{ secrets.x }}'}}"),
+        (4, 16),
+        "must state its `mode`",
+    ),
     "on_remove: delete is for some kinds": Rule(
         "on-remove",
         one(f"{{on_remove: delete, {A}}}"),

@@ -7,7 +7,17 @@ import hmac
 from collections.abc import Callable
 
 from protocol.reports import CapturedStream
-from state_engine.ports import MAX_CONTENT, FileType, PortError, ProgramCall, Stat
+from state_engine.ports import (
+    MAX_CONTENT,
+    Address,
+    FileType,
+    Link,
+    PortError,
+    ProgramCall,
+    Route,
+    Stat,
+)
+from state_engine.references import Reference, SecretValue, fingerprinted
 
 
 class Node:
@@ -286,6 +296,74 @@ class FakeBackups:
         return self.kept[digest]
 
 
+class FakeReverts:
+    """Lines by operation in a dict; `full` refuses more."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, list[bytes]] = {}
+        self.durable: list[bytes] = []
+        self.full = False
+
+    def add(self, operation_id: str, line: bytes, *, durable: bool) -> None:
+        if self.full:
+            raise PortError("cannot note: no space left", "ENOSPC")
+        self.held.setdefault(operation_id, []).append(line)
+        if durable:
+            self.durable.append(line)
+
+    def lines(self, operation_id: str) -> tuple[bytes, ...]:
+        return tuple(self.held.get(operation_id, ()))
+
+    def operations(self) -> tuple[str, ...]:
+        return tuple(self.held)
+
+
+class FakeSources:
+    """Content by address in a dict; `fetched` lists the addresses that were asked."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+
+    def fetch(self, url: str, sha256: str) -> bytes:
+        self.fetched.append(url)
+        if url not in self.held:
+            raise PortError(f"cannot fetch {url}: it is not there", "ENOENT")
+        if hashlib.sha256(self.held[url]).hexdigest() != sha256:
+            raise PortError(f"what {url} holds is not what sha256 names", "EBADMSG")
+        return self.held[url]
+
+
+class FakeSecrets:
+    """Opened secrets by name and version in a dict."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, int], str] = {}
+
+    def reveal(self, name: str, version: int) -> str:
+        if (name, version) not in self.held:
+            raise PortError(f"secret {name} v{version} is not known here", "ENOKEY")
+        return self.held[name, version]
+
+
+class FakeNetwork:
+    """Links, addresses and routes in lists that a test changes; `lo` is there from the start."""
+
+    def __init__(self) -> None:
+        self.held_links = [Link("lo", 1, up=True)]
+        self.held_addresses: list[Address] = []
+        self.held_routes: list[Route] = []
+
+    def links(self) -> tuple[Link, ...]:
+        return tuple(self.held_links)
+
+    def addresses(self) -> tuple[Address, ...]:
+        return tuple(self.held_addresses)
+
+    def routes(self, table: int) -> tuple[Route, ...]:
+        return tuple(route for route in self.held_routes if route.table == table)
+
+
 class FakePorts:
     """All ports in memory; `now` is the clock, moved by the test."""
 
@@ -294,6 +372,10 @@ class FakePorts:
         self.accounts = FakeAccounts()
         self.programs = FakePrograms()
         self.backups = FakeBackups(self.files)
+        self.sources = FakeSources()
+        self.reverts = FakeReverts()
+        self.network = FakeNetwork()
+        self.secrets = FakeSecrets()
         self.now = 1_000.0
 
     @property
@@ -302,6 +384,12 @@ class FakePorts:
 
     def fingerprint(self, value: bytes) -> str:
         return hmac.new(b"fake key", value, hashlib.sha256).hexdigest()
+
+    def secret(self, name: str, value: str, version: int = 1) -> SecretValue:
+        """Deliver a secret, and return it as modules are resolved with it."""
+        self.secrets.held[name, version] = value
+        mark = self.fingerprint(fingerprinted(name, version, value))
+        return SecretValue(Reference(name, version, mark), value)
 
     def tree(self) -> dict[str, tuple[object, ...]]:
         """Return all that can be seen of the file system, for comparisons."""

@@ -40,6 +40,7 @@ resources:
         program: sh
         manages: probe
         check: touch {root}/canary; exit 1
+        check_writes: true
         apply: touch {root}/canary
 """.encode()
 

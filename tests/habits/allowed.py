@@ -17,7 +17,7 @@ LONG_FUNCTIONS: dict[str, str] = {
 
 # Handlers that catch everything and do not raise it again.
 BROAD_HANDLERS: dict[str, str] = {
-    "agent/services/drift.py::_Service._look": "a look that always fails must not end the agent",
+    "agent/services/drift.py::_Service._found": "a look that always fails must not end the agent",
     "agent/steps.py::Steps._do_or_report": "a step that always fails must not end the agent",
     "coordinator/store/database.py::Store._commit": "each caller raises it where it waits",
     "coordinator/store/database.py::Store._look": "the caller raises it where it waits",

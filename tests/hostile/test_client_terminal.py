@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol import api
+from protocol import api, api_why
 from protocol.reports import Change
 from tests.fakes.api_server import FakeCoordinator, Reply, item
 from tests.fakes.operator import Person
@@ -59,8 +59,8 @@ def test_text_of_a_host_never_commands_the_terminal(
     coordinator.add_host("web", evil)
     coordinator.add_host(attack, item("/etc/b", "create"))
     node = coordinator.agents[0].node_id
-    line = api.WhyLine(attack, attack, attack, attack, attack, attack, attack)
-    coordinator.on("GET", f"/agents/{node}/why", Reply(api.Why(node, attack, (line,))))
+    line = api_why.WhyLine(attack, attack, attack, attack, attack, attack, attack)
+    coordinator.on("GET", f"/agents/{node}/why", Reply(api_why.Why(node, attack, (line,))))
     coordinator.on("GET", f"/agents/{node}/attributes", Reply({attack: attack}))
     other = coordinator.agents[1].node_id
     for command in (

@@ -10,6 +10,8 @@ import pytest
 
 from protocol import canonical, decisions, dsse
 from protocol.decisions import Accepted, judge
+from protocol.ids import node_id
+from protocol.limits import MAX_DECISION_NODES
 from protocol.policy import Capability, CapabilityRule, Policy
 from protocol.reasons import Reason, Refused
 from tests.fakes.people import (
@@ -28,6 +30,8 @@ from tests.fakes.people import (
 )
 
 pytestmark = pytest.mark.hostile
+# With one more, as many as a decision names one by one.
+MANY = tuple(node_id(bytes([n // 256, n % 256])) for n in range(MAX_DECISION_NODES - 1))
 
 
 def reason(envelope: dsse.Envelope | None, where: decisions.Context, action: bytes = ACTION) -> str:
@@ -73,6 +77,19 @@ def test_a_good_decision_is_accepted_with_its_signer() -> None:
         ({"v": 2}, Reason.ENVELOPE_INVALID),
         ({"verdict": "maybe"}, Reason.ENVELOPE_INVALID),
         ({"uses": True}, Reason.ENVELOPE_INVALID),
+        ({"roster_version": -1}, Reason.ENVELOPE_INVALID),
+        ({"roster_version": 1}, "accepted"),
+        ({"roster_version": 2}, Reason.ROSTER_BEHIND),
+        ({"comment": "x" * 1_024}, "accepted"),
+        ({"expires_at": NOW + 30 * 86_400}, "accepted"),
+        ({"not_before": NOW + 1, "expires_at": NOW + 2, "nodes_count": 0}, "accepted"),
+        ({"nodes": (), "nodes_root": "AB" * 32, "nodes_count": 1}, Reason.ENVELOPE_INVALID),
+        ({"nodes": (), "nodes_root": "ab" * 32}, Reason.ENVELOPE_INVALID),
+        ({"nodes": (), "nodes_root": "ab" * 32, "nodes_count": 1}, Reason.NODE_NOT_NAMED),
+        ({"nodes": (), "nodes_root": "ab" * 32, "nodes_count": 2**20}, Reason.NODE_NOT_NAMED),
+        ({"nodes": (), "nodes_root": "ab" * 32, "nodes_count": 2**20 + 1}, "envelope_invalid"),
+        ({"nodes": (NODE, *MANY)}, "accepted"),
+        ({"nodes": (NODE, *MANY, node_id(b"more"))}, Reason.ENVELOPE_INVALID),
         ({"epoch": "0"}, Reason.ENVELOPE_INVALID),
     ],
 )
@@ -102,10 +119,15 @@ def test_each_field_changed_after_signing_breaks_the_signature(field: str) -> No
         "uses": 99,
         "requested_by": "mallory",
         "comment": "looks fine",
+        "roster_version": 1,
+        "nodes_root": "ab" * 32,
+        "nodes_count": 1,
     }[field]
     payload = base64.b64encode(canonical.encode(value)).decode()
     forged = msgspec.structs.replace(envelope, payload=payload)
-    expected = "accepted" if field == "v" else Reason.SIGNATURE_INVALID
+    # A decision that names its nodes in two ways is not even well-formed.
+    malformed = dict.fromkeys(("nodes_root", "nodes_count"), Reason.ENVELOPE_INVALID)
+    expected = {"v": "accepted", **malformed}.get(field, Reason.SIGNATURE_INVALID)
     assert reason(forged, context()) == expected
 
 
@@ -259,6 +281,8 @@ def test_a_good_signature_among_bad_ones_still_counts() -> None:
     noise = (dsse.Signature(keyid(2), base64.b64encode(b"\0" * 64).decode()),)
     noisy = msgspec.structs.replace(good, signatures=noise + good.signatures)
     assert reason(noisy, context()) == "accepted"
+    most = msgspec.structs.replace(good, signatures=noise * 15 + good.signatures)
+    assert reason(most, context()) == "accepted"
     flooded = msgspec.structs.replace(good, signatures=noise * 16 + good.signatures)
     assert reason(flooded, context()) == Reason.ENVELOPE_INVALID
 

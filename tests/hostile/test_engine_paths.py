@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from state_engine.host.files import LinuxFiles, temporary_name
+from state_engine.host.files import LinuxFiles
+from state_engine.host.handles import temporary_name
 from state_engine.ports import PortError
 
 pytestmark = pytest.mark.hostile

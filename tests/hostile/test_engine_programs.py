@@ -12,15 +12,13 @@ import pytest
 
 from protocol.reports import CapturedStream
 from state_engine.host.programs import LinuxPrograms
-from state_engine.ports import ProgramCall
+from state_engine.ports import PortError, ProgramCall
 
 pytestmark = pytest.mark.hostile
 
 
-def run(
-    body: str, programs: LinuxPrograms | None = None, **fields: float | bytes
-) -> CapturedStream:
-    call = ProgramCall(("/bin/sh",), script=body.encode(), **fields)
+def run(body: str, programs: LinuxPrograms | None = None, **fields: object) -> CapturedStream:
+    call = ProgramCall(("/bin/sh",), script=body.encode(), **fields)  # type: ignore[arg-type]  # each test names its own
     return (programs or LinuxPrograms(grace=0.2)).run(call)
 
 
@@ -157,3 +155,71 @@ def test_no_process_and_no_handle_is_left_over() -> None:
         run("echo x")
         run("sleep 1000", timeout=0.01)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@ROOT_ONLY
+@pytest.mark.needs_root
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "chmod 0777 {0}/file",
+        "chown 1:1 {0}/file",
+        "mount -o remount,rw,bind / && touch {0}/new",
+        "mount -t tmpfs none {0}",
+        "umount -l / 2>/dev/null; touch {0}/new",
+        "nsenter -t {1} -m touch {0}/new",
+        "echo 1 > /proc/sys/kernel/printk_ratelimit",
+    ],
+)
+def test_a_check_that_runs_as_root_cannot_talk_itself_out(attempt: str, tmp_path: Path) -> None:
+    """Not by modes, not by mounts of its own, not by another process's namespace."""
+    target = tmp_path / "file"
+    target.write_text("old", encoding="utf-8")
+    before = target.stat()
+    captured = run(attempt.format(tmp_path, os.getpid()), read_only=True)
+    after = target.stat()
+    assert (after.st_mode, after.st_uid, after.st_ctime_ns) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_ctime_ns,
+    ), captured
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@ROOT_ONLY
+@pytest.mark.needs_root
+def test_a_user_cannot_have_a_library_loaded_before_root_is_left() -> None:
+    """The variables of a call are the program's: what starts it, still as root, never sees them."""
+    # The loader tells of every program that it loads while it sees this variable.
+    captured = run("echo done", user="nobody", env=(("LD_DEBUG", "files"),))
+    assert captured.stdout == "done\n"
+    assert "/sh" in captured.stderr
+    assert "python" not in captured.stderr.lower()
+
+
+@ROOT_ONLY
+@pytest.mark.needs_root
+def test_a_users_program_inherits_none_of_our_handles(tmp_path: Path) -> None:
+    """Only its three streams and its own body; nothing that root had opened, inheritable or not."""
+    secret = tmp_path / "secret"
+    secret.write_text("root's", encoding="utf-8")
+    with secret.open("rb") as stream:
+        os.set_inheritable(stream.fileno(), True)
+        listing = run("ls -l /proc/self/fd; id -u", user="nobody").stdout
+    assert str(secret) not in listing
+    shown = [line.rpartition(" -> ")[2] for line in listing.splitlines() if " -> " in line]
+    others = [name for name in shown if not name.startswith(("pipe:", "/proc/", "/memfd:"))]
+    assert others == []
+
+
+@ROOT_ONLY
+@pytest.mark.needs_root
+def test_a_directory_that_the_user_may_not_enter_is_not_entered(tmp_path: Path) -> None:
+    """Root could, and a program that stands in it could read what is beside it."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(PortError, match="enter"):
+        run("cat ./x", user="nobody", cwd=str(closed))

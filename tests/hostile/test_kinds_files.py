@@ -12,7 +12,7 @@ from protocol.canonical import Json
 from state_engine.engine.apply import apply_plan
 from state_engine.engine.plan import make_plan
 from state_engine.engine.progress import ApplyOutcome
-from state_engine.host.files import temporary_name
+from state_engine.host.handles import temporary_name
 from state_engine.host.linux import LinuxPorts
 from state_engine.model import ResolvedResource, Snapshot
 from state_engine.ports import PortError

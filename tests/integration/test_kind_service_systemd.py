@@ -224,7 +224,8 @@ def test_masks_and_absence(system: Booted) -> None:
     system.run("systemctl", "enable", "--now", "mm")
     assert (host.apply(), host.apply()) == ({"mm": "changed"}, {"mm": "unchanged"})
     assert host.shown("mm", "LoadState") == "not-found"
-    assert "infinity" in system.run("sh", "-c", "cat /var/lib/state-masks/backups/*").stdout
+    # Its content is encrypted under the host's key: that it was kept is all there is to see.
+    assert system.run("sh", "-c", "ls /var/lib/state-masks/backups").stdout.split()
 
 
 def test_a_timer_waits_and_starts_its_service(system: Booted) -> None:

@@ -300,6 +300,7 @@ def test_a_module_without_errors_never_finds_two_variants_or_none_on_a_node(
 
 
 RESOURCE_KEYS = ["id", "for_each", "else", "on_remove", "depends_on", "variants", "resource"]
+RESOURCE_KEYS += ["timeout", "on_drift"]
 
 
 @given(st.dictionaries(st.sampled_from(RESOURCE_KEYS), VALUES, min_size=1), VALUES)

@@ -54,8 +54,8 @@ class AptTools:
                 *("-o", "APT::Sandbox::User=root"),
             )
 
-    def install(self, what: str, *, downgrade: bool = False, held: bool = False) -> ProgramCall:
-        """Return the installation of `name` or `name=version`.
+    def install(self, *what: str, downgrade: bool = False, held: bool = False) -> ProgramCall:
+        """Return the installation of each `name` or `name=version`, in one transaction.
 
         It fails rather than remove another package, which no plan would have shown.
         """
@@ -65,7 +65,7 @@ class AptTools:
         if held:
             options.append("--allow-change-held-packages")
         options += ["-o", "Dpkg::Options::=--force-confold"]
-        return self._apt_get((*options, "install", "--", what), INSTALL_TIMEOUT)
+        return self._apt_get((*options, "install", "--", *what), INSTALL_TIMEOUT)
 
     def satisfy(self, relations: str) -> ProgramCall:
         """Return the installation of whatever satisfies relations as control files write them."""

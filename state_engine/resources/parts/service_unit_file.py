@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from protocol.canonical import Json
 from protocol.reports import Change
 from state_engine.resources.contract import SpecProblem
 from state_engine.resources.parts import systemd_text as text
@@ -146,6 +147,22 @@ def render(spec: ServiceSystemdSpec) -> str:
     )
     lines += [f"{key}={value}" for key, value in settings if value is not None]
     return "\n".join([*lines, "", "[Install]", f"WantedBy={units.TARGET}", ""])
+
+
+def changed_since(left: dict[str, Json] | None, service: ServiceSystemdSpec) -> set[str]:
+    """Return the fields in which a unit differs from the one that the last whole apply left.
+
+    Where the file says it all already, an apply ended before it could restart what runs.
+    """
+    if left is None or service.exec_start is None:
+        return set()
+    try:
+        before = msgspec.convert(left, ServiceSystemdSpec)
+    except msgspec.ValidationError:
+        return set()  # applied by another version of the engine
+    if before.exec_start is None or not before.running:
+        return set()
+    return {change.field for change in differences(render(before), render(service))}
 
 
 def differences(current: str, desired: str) -> tuple[Change, ...]:

@@ -42,12 +42,12 @@ def check_path(field: str, path: str) -> list[SpecProblem]:
     return [problem] if problem else []
 
 
-def check_mode(mode: str | None) -> list[SpecProblem]:
+def check_mode(mode: str | None, field: str = "mode") -> list[SpecProblem]:
     """Return what keeps a string from being an octal mode such as "0644"."""
     if mode is None or _MODE.fullmatch(mode):
         return []
     hint = 'quote three or four octal digits, for example "0644"'
-    return [SpecProblem("mode", f"`{mode}` is not an octal mode", hint)]
+    return [SpecProblem(field, f"`{mode}` is not an octal mode", hint)]
 
 
 def check_account(field: str, name: str | None) -> list[SpecProblem]:

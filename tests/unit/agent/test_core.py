@@ -7,10 +7,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import enrolling
+from agent import enrolling, ledger
 from agent.core import BUSY_SECONDS, Core
-from protocol import enrolment, messages
-from protocol.messages import Audit, Cancel, Desired, Finished, RosterUpdate, Welcome
+from protocol import dsse, enrolment, messages, node_statement, revocations
+from protocol.messages import (
+    Audit,
+    Cancel,
+    Desired,
+    Finished,
+    RevocationUpdate,
+    RosterUpdate,
+    StatementUpdate,
+    Welcome,
+)
+from protocol.node_statement import NodeStatement
+from protocol.revocations import Revocation
 from tests.fakes.agent import make_core
 from tests.fakes.operators import Operator, first_roster
 from tests.unit.agent.test_enrolling import KEY
@@ -117,3 +128,50 @@ def test_no_key_enrols_nobody(tmp_path: Path) -> None:
     core = make_core(tmp_path / "state")
     assert not core.enrol_from_config()
     assert core.trust.pins is None
+
+
+def test_what_operators_signed_is_taken_in_and_what_they_did_not_is_told(tmp_path: Path) -> None:
+    """Statements and revocations of strangers are refused aloud, and before a roster kept away."""
+    core = make_core(tmp_path / "state")
+    ada, eve = Operator(), Operator(username="eve")
+    back = Revocation(1, "01JZ0000000000000000000001", "a/b/c", 1_000)
+    own = core.identity
+    about = NodeStatement(1, 1, own.node_id, own.key.public.hex(), "web1", "a/b/c", {}, 1_000)
+
+    def sign(kind: str, payload: bytes, who: Operator) -> dsse.Envelope:
+        return dsse.sign(kind, payload, who.key, who.id)
+
+    by_ada = RevocationUpdate((sign(dsse.REVOCATION, revocations.encode(back), ada),))
+    core.on_signed(by_ada)
+    assert not core.database.read(lambda tx: ledger.is_revoked(tx, back.decision_id))
+    core.on_signed(RosterUpdate((first_roster(ada),)))
+    for who in (eve, ada):
+        core.on_signed(StatementUpdate(sign(dsse.NODE, node_statement.encode(about), who)))
+        payload = revocations.encode(back)
+        core.on_signed(RevocationUpdate((sign(dsse.REVOCATION, payload, who),)))
+        assert (core.trust.statement == about) is (who is ada)
+        known = core.database.read(lambda tx: ledger.is_revoked(tx, back.decision_id))
+        assert known is (who is ada)
+    assert [(a.event, a.reason) for a in audits(core)] == [
+        ("statement.refused", "signer_unknown"),
+        ("revocation.refused", "signer_unknown"),
+    ]
+    core.database.read(lambda tx: tx.execute("PRAGMA query_only=ON"))
+    later = msgspec.structs.replace(about, version=2)
+    core.on_signed(StatementUpdate(sign(dsse.NODE, node_statement.encode(later), ada)))
+    other = msgspec.structs.replace(back, decision_id="01JZ0000000000000000000002")
+    core.on_signed(RevocationUpdate((sign(dsse.REVOCATION, revocations.encode(other), ada),)))
+    assert core.trust.statement == about
+
+
+def test_revocations_beyond_what_is_kept_are_told(tmp_path: Path) -> None:
+    """Full means refuse, visibly."""
+    core = make_core(tmp_path / "state")
+    ada = Operator()
+    core.on_signed(RosterUpdate((first_roster(ada),)))
+    rows = [(str(number), 10**12) for number in range(ledger.MAX_REVOKED)]
+    core.database.write(lambda tx: tx.executemany("INSERT INTO revoked VALUES (?, ?)", rows))
+    back = Revocation(1, "01JZ0000000000000000000001", "a/b/c", 1_000)
+    envelope = dsse.sign(dsse.REVOCATION, revocations.encode(back), ada.key, ada.id)
+    core.on_signed(RevocationUpdate((envelope,)))
+    assert [a.reason for a in audits(core)] == ["revocation_invalid"]

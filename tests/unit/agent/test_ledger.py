@@ -12,6 +12,7 @@ from agent.ledger import Ledger
 from protocol import ids
 from protocol.decisions import Decision
 from protocol.reasons import Reason, Refused
+from protocol.revocations import Revocation
 
 NOW = 1_000.0
 
@@ -87,4 +88,44 @@ def test_signed_time_never_goes_back(tmp_path: Path) -> None:
     database.write(lambda tx: ledger.raise_signed_time(tx, 50, NOW))
     database.write(lambda tx: ledger.raise_signed_time(tx, 40, NOW))
     assert database.read(ledger.latest_signed_time) == 50
+    database.close()
+
+
+def test_when_a_decision_was_acted_on_last_is_remembered(tmp_path: Path) -> None:
+    """A clock that was set back does not bring the last time nearer."""
+    database = Database(tmp_path, reserve=0)
+    name = decision().decision_id
+    assert database.read(lambda tx: ledger.acted(tx, name)) is None
+    for now, held in ((150.9, 150), (120.0, 150), (160.0, 160)):
+        database.write(lambda tx, n=now: ledger.consume(tx, decision(uses=9), n))
+        assert database.read(lambda tx: ledger.acted(tx, name)) == held
+    database.close()
+
+
+def test_a_revocation_is_kept_for_as_long_as_it_could_matter(tmp_path: Path) -> None:
+    """The longest that was said, until signed time is past it; the number kept has an end."""
+    database = Database(tmp_path, reserve=0)
+    back = Revocation(1, decision().decision_id, "a/b/c", 100, "", 300)
+
+    def revoke(found: Revocation) -> bool | Refused:
+        return database.write(lambda tx: ledger.revoke(tx, found, NOW))
+
+    assert revoke(back) is True
+    assert revoke(msgspec.structs.replace(back, expires_at=200)) is False
+    database.write(lambda tx: ledger.consume(tx, decision(2, not_before=299), NOW))
+    assert database.read(lambda tx: ledger.is_revoked(tx, back.decision_id))
+    database.write(lambda tx: ledger.consume(tx, decision(3, not_before=300), NOW))
+    assert not database.read(lambda tx: ledger.is_revoked(tx, back.decision_id))
+    rows = [(str(number), 10**9) for number in range(ledger.MAX_REVOKED)]
+    database.write(lambda tx: tx.executemany("INSERT INTO revoked VALUES (?, ?)", rows))
+    full = revoke(back)
+    assert isinstance(full, Refused)
+    assert full.reason is Reason.REVOCATION_INVALID
+    known = msgspec.structs.replace(back, decision_id=ids.ulid(1.0, (9).to_bytes(10, "big")))
+    database.write(
+        lambda tx: tx.execute(
+            "UPDATE revoked SET decision=? WHERE decision='7'", (known.decision_id,)
+        )
+    )
+    assert revoke(known) is False
     database.close()

@@ -14,7 +14,8 @@ import pytest
 from agent import step_store, steps
 from agent.core import Core
 from agent.database import Tx
-from agent.work import Circumstances, Done, Engine, Hooks, resolve
+from agent.step_outcomes import Done
+from agent.work import Circumstances, Engine, Hooks, resolve
 from protocol import desired, messages
 from protocol.limits import ARTIFACT_CHUNK, MAX_JOURNAL_BATCH
 from protocol.messages import ArtifactChunk, Body, Cancel, Desired, Finished, Offer, Welcome

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agent import ledger
-from agent.database import Database
+from agent.database import Database, put
 from agent.trust import AlreadyEnrolledError, Pins, Standing, Trust
+from protocol import dsse, ids, node_statement
+from protocol.errors import StandfastError
 from protocol.messages import Welcome
+from protocol.node_statement import NodeStatement
 from protocol.reasons import Reason, Refused
+from protocol.roster import TrustedRoster
 from tests.fakes.agent import NOW
 from tests.fakes.operators import Operator, first_roster, next_roster, roster_digest
 
 ADA = Operator()
+NODE = ids.node_id(b"n" * 32)
 FIRST = first_roster(ADA, issued_at=1_000)
 PINS = Pins(("https://c:4748",), b"k" * 32, "ab" * 32, roster_digest(FIRST), b"s" * 32)
 
@@ -28,8 +34,8 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     database = Database(tmp_path, reserve=0)
     trust = Trust(database)
     trust.enrol(PINS)
-    assert trust.take_roster((FIRST,), NOW) is True
-    assert trust.take_roster((FIRST,), NOW) is False
+    assert isinstance(trust.take_roster((FIRST,), NOW), TrustedRoster)
+    assert trust.take_roster((FIRST,), NOW) is None
     assert trust.welcome(welcome()) is None
     again = Trust(database)
     assert again.pins == trust.pins
@@ -76,7 +82,7 @@ def test_a_roster_from_the_next_century_does_not_expire_everything(tmp_path: Pat
     trust = Trust(database)
     trust.enrol(PINS)
     second = next_roster(FIRST, ADA, ADA, issued_at=4_000_000_000)
-    assert trust.take_roster((FIRST, second), NOW) is True
+    assert isinstance(trust.take_roster((FIRST, second), NOW), TrustedRoster)
     assert database.read(ledger.latest_signed_time) == NOW + 60
     database.close()
 
@@ -101,7 +107,48 @@ def test_a_roster_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
     assert isinstance(refused, Refused)
     assert refused.reason is Reason.ROSTER_UNKNOWN
     second = next_roster(FIRST, ADA, ADA, epochs={"a/b/c": 4}, issued_at=5_000)
-    assert trust.take_roster((FIRST, second), NOW) is True
+    assert isinstance(trust.take_roster((FIRST, second), NOW), TrustedRoster)
     held = trust.roster
     assert held is not None
     assert held.roster.version == 2
+
+
+def test_a_statement_survives_a_restart_and_not_a_move(tmp_path: Path) -> None:
+    """What operators signed about the host outlives the agent, and belongs to one coordinator."""
+    database = Database(tmp_path, reserve=0)
+    trust = Trust(database)
+    made = NodeStatement(1, 1, NODE, "ab" * 32, "web1", "o/p/e", {"env": "prod"}, 5_000)
+    envelope = dsse.sign(dsse.NODE, node_statement.encode(made), ADA.key, ADA.id)
+    take = partial(trust.take_statement, envelope, NODE, b"\xab" * 32, NOW)
+    early = take()
+    assert isinstance(early, Refused)
+    assert early.reason is Reason.ROSTER_UNKNOWN
+    trust.enrol(PINS)
+    trust.take_roster((FIRST,), NOW)
+    trust.welcome(welcome())
+    assert trust.scope == "a/b/c"
+    for node, key in ((NODE, b"\0" * 32), (ids.node_id(b"other"), b"\xab" * 32)):
+        other = trust.take_statement(envelope, node, key, NOW)
+        assert isinstance(other, Refused)
+        assert other.reason is Reason.STATEMENT_INVALID
+    assert take() is True
+    assert take() is False
+    assert (trust.statement, trust.scope) == (made, "o/p/e")
+    assert database.read(ledger.latest_signed_time) == 5_000
+    assert trust.welcome(welcome("x/y/z")) == "scope 'x/y/z' offered, 'o/p/e' held"
+    assert trust.welcome(welcome("o/p/e")) is None
+    again = Trust(database)
+    assert (again.statement, again.scope) == (made, "o/p/e")
+    again.forget(lambda _tx: None)
+    assert again.statement is None
+    assert Trust(database).statement is None
+    database.close()
+
+
+def test_a_damaged_statement_stops_the_start(tmp_path: Path) -> None:
+    """Without it the host would look at nothing where it should look at signed tags."""
+    database = Database(tmp_path, reserve=0)
+    database.write(lambda tx: put(tx, "statement", b'{"payloadType":"x","payload":""}'))
+    with pytest.raises(StandfastError, match="damaged"):
+        Trust(database)
+    database.close()

@@ -97,7 +97,23 @@ def test_lost_events_concern_everything() -> None:
     assert Watches().concern([Event(-1, inotify.OVERFLOW, "")]).everything
 
 
-def test_a_full_table_of_watches_is_told() -> None:
-    """The caller falls back to looking, visibly."""
-    with pytest.raises(WatchLimit):
-        Watches().add(Directories("/etc", room=1), {"/etc/a": (A,)})
+def test_what_finds_no_room_is_named_and_the_rest_is_watched() -> None:
+    """The caller looks at the one by time, visibly; the other costs no more than before."""
+    here = Directories("/etc", "/etc/app", "/etc/app/sub", room=3)
+    watches = Watches()
+    watches.add(here, {"/etc/app/a": (A,), "/etc/app/sub/b": (B,)})
+    assert watches.unwatched == {B}
+    assert watches.keys_of(here.number("/etc/app"), "a") == {A}
+
+
+def test_who_watches_names_asks_for_directories() -> None:
+    """A directory whose names count is known from one that only must not move."""
+    here = Directories("/etc", "/etc/app")
+    watches = Watches()
+    watches.add(here, {"/etc/app/a": (A,)})
+    assert watches.directories() == {
+        "/": (0, False),
+        "/etc": (here.number("/etc"), False),
+        "/etc/app": (here.number("/etc/app"), True),
+    }
+    assert watches.keys_of(here.number("/etc"), "") == {A}

@@ -28,7 +28,8 @@ def test_a_quorum_that_lacks_a_signature_names_the_next_command(
     coordinator.bend = keep_waiting
     shown = lena.types("state apply web --yes")
     assert shown.code == 1
-    assert "one operator more" in shown.err
+    assert "waits for more signatures" in shown.err
+    assert "next: standfast approve" in shown.err
     assert len(coordinator.decisions) == 1
 
 

@@ -10,7 +10,8 @@ import pytest
 from client.certificate import fetch_fingerprint, parse_fingerprint
 from client.failures import BadUsageError, UnreachableError, UntrustedError
 from client.transport import Transport
-from tests.fakes.api_server import ApiServer, Reply, certificate
+from tests.fakes.api_server import ApiServer, Reply
+from tests.fakes.tls import certificate
 
 
 def test_the_pinned_server_is_talked_to_and_another_hears_nothing(tmp_path: Path) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from client.failures import BadUsageError, UntrustedError
+from client.failures import BadUsageError, ClientError, UntrustedError
 from client.sign import (
     HostPlan,
+    Statement,
+    check_decision,
     check_plan,
     check_removals,
     decide,
+    has_signed,
     shown_statement,
     statement,
 )
-from protocol import decisions, dsse
+from protocol import decisions, dsse, ids
 from protocol.decisions import Accepted, Context
 from protocol.keys import SigningKey
 from protocol.policy import Policy
-from protocol.roster import Roster, RosterOperator
+from protocol.roster import ApprovalRule, Roster, RosterOperator
 from tests.fakes.api_server import item, plan_of
 
 NODE = "0a000000-0000-8000-8000-000000000000"
@@ -33,31 +36,101 @@ def host(node: str, *actions: str) -> HostPlan:
     return check_plan(node, None, plan_of(node, *items))
 
 
+LENA, MAX = SigningKey(b"\x01" * 32), SigningKey(b"\x02" * 32)
+SCOPE = "a/b/c"
+
+
+def roster_of(**rules: object) -> Roster:
+    people = tuple(
+        RosterOperator(ids.operator_id(key.public), name, key.public.hex(), "operator")
+        for name, key in (("lena", LENA), ("max", MAX))
+    )
+    return msgspec.structs.replace(Roster(1, 1, people, 1, "", 0, {SCOPE: 3}), **rules)
+
+
+def signed(made: Statement, roster: Roster, **changes: object) -> dsse.Envelope:
+    """A decision by lena, some of its fields changed before she signed it."""
+    honest = decide(
+        made,
+        "approve",
+        LENA,
+        scope=SCOPE,
+        roster=roster,
+        now=1000.5,
+        entropy=b"\x02" * 10,
+        comment="ok",
+    )
+    decision = decisions.decode(honest)
+    assert isinstance(decision, decisions.Decision)
+    payload = decisions.encode(msgspec.structs.replace(decision, **changes))
+    return dsse.sign(dsse.DECISION, payload, LENA, ids.operator_id(LENA.public))
+
+
 def test_a_signed_decision_is_what_a_host_accepts() -> None:
     """The host judges the decision by the action that it builds itself, and takes it."""
-    key = SigningKey(b"\x01" * 32)
     made = statement([host(NODE, "update"), host(OTHER, "remove")], 1)
-    envelope = decide(
-        made, "approve", key, scope="a/b/c", epoch=3, now=1000.5, entropy=b"\x02" * 10, comment="ok"
-    )
-    signed = decisions.decode(envelope)
-    assert isinstance(signed, decisions.Decision)
-    who = RosterOperator(signed.requested_by, "lena", key.public.hex(), "operator")
-    context = Context(
-        NODE,
-        "a/b/c",
-        Roster(1, 1, (who,), 1, "", 0, {"a/b/c": 3}),
-        Policy(),
-        "coordinator",
-        b"\x00" * 32,
-        {},
-        {},
-        1001.0,
-    )
+    held = roster_of()
+    envelope = signed(made, held)
+    decision = decisions.decode(envelope)
+    assert isinstance(decision, decisions.Decision)
+    context = Context(NODE, SCOPE, held, Policy(), "coordinator", bytes(32), {}, {}, 1001.0)
     action = decisions.apply_action(made.root, 1)
     assert isinstance(decisions.judge(envelope, "state.apply", action, context), Accepted)
-    assert signed.expires_at == 4600
+    assert (decision.expires_at, decision.epoch, decision.roster_version) == (4600, 3, 1)
     assert envelope.payload_type == dsse.DECISION
+
+
+def test_people_who_sign_together_have_a_working_day() -> None:
+    """Where a rule asks for two, the first signature does not end within the hour."""
+    made = statement([host(NODE, "update")], 0)
+    two = roster_of(approvals={"*": ApprovalRule(2)})
+    decision = decisions.decode(signed(made, two))
+    assert isinstance(decision, decisions.Decision)
+    assert decision.expires_at - decision.not_before == 8 * 3_600
+
+
+def test_a_co_signer_takes_what_says_no_more_than_was_shown() -> None:
+    """The honest decision of another is one that we may sign too."""
+    made = statement([host(NODE, "update")], 0)
+    found = check_decision(
+        signed(made, roster_of()), made, scope=SCOPE, roster=roster_of(), now=1_002.0
+    )
+    assert found.requested_by == ids.operator_id(LENA.public)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"uses": 1_000},
+        {"nodes": (NODE, OTHER)},
+        {"nodes": (), "nodes_root": "ab" * 32, "nodes_count": 2},
+        {"action_hash": "ab" * 32},
+        {"capability": "command.run"},
+        {"verdict": "deny"},
+        {"scope": "a/b/d"},
+        {"expires_at": 1_000 + 30 * 86_400},
+        {"roster_version": 2},
+        {"expires_at": 1_001},
+        {"epoch": 2},
+    ],
+)
+def test_a_co_signer_signs_nothing_wider(changes: dict[str, object]) -> None:
+    """Each field that a host would judge by is held against what was shown."""
+    made = statement([host(NODE, "update")], 0)
+    envelope = signed(made, roster_of(), **changes)
+    with pytest.raises(ClientError) as refused:
+        check_decision(envelope, made, scope=SCOPE, roster=roster_of(), now=1_002.0)
+    assert refused.value.code in {"decision_changed", "not_ours", "expired"}
+
+
+def test_only_a_signature_that_holds_is_ones_own() -> None:
+    """An envelope that bears our id over other bytes was not signed by us."""
+    made = statement([host(NODE, "update")], 0)
+    envelope = signed(made, roster_of())
+    assert has_signed(envelope, LENA)
+    assert not has_signed(envelope, MAX)
+    forged = msgspec.structs.replace(signed(made, roster_of(), uses=2), payload=envelope.payload)
+    assert not has_signed(forged, LENA)
 
 
 def test_an_empty_plan_may_leave_its_digest_out() -> None:

@@ -10,7 +10,7 @@ from coordinator.domain import agents
 from coordinator.links import Links
 from coordinator.store import journals, presence
 from protocol import api
-from protocol.messages import Ack, Audit, Close, Facts, Heartbeat, Journal, Offer, Rejected, Welcome
+from protocol.messages import Ack, Audit, Close, Heartbeat, Journal, Offer, Rejected, Welcome
 from protocol.session import CloseLink
 from tests.fakes.fleet import OPERATOR
 from tests.fakes.link_agent import PATIENCE, LinkAgent, LinkedFleet, linked
@@ -119,36 +119,6 @@ async def test_a_newer_link_replaces_the_older(fleet: LinkedFleet) -> None:
         assert seen(fleet, newer).connected
         assert fleet.app.links.count() == 1
         nursery.cancel_scope.cancel()
-
-
-async def test_facts_and_heartbeats_are_kept(fleet: LinkedFleet) -> None:
-    """What a host says of itself shows up as it said it."""
-    agent = LinkAgent(fleet.add(10))
-    async with linked(fleet, agent):
-        await agent.shake()
-        await agent.say(Facts({"os": "debian"}, {"cpus": 2}))
-        await agent.say(Heartbeat(1.0, drift="drifted", problems=("disk_full: /",)))
-        await agent.expect(Ack)
-        found = seen(fleet, agent)
-        assert found.attributes == {"os": "debian"}
-        assert (found.drift, found.problems) == ("drifted", ("disk_full: /",))
-
-
-async def test_facts_without_end_are_cut(fleet: LinkedFleet) -> None:
-    """A list of hosts stays readable whatever one of them says of itself."""
-    agent = LinkAgent(fleet.add(10))
-    many = {f"a{number:04}": "x" for number in range(2 * link.MAX_ATTRIBUTES)}
-    long = {"k" * 65: "x", "huge": "x" * (link.MAX_FACT + 1), "a": "kept"}
-    async with linked(fleet, agent):
-        await agent.shake()
-        await agent.say(Facts(many | long, {"cpus": 2, "huge": "x" * 300}))
-        await agent.say(Heartbeat(1.0))
-        await agent.expect(Ack)
-        found = seen(fleet, agent)
-        assert len(found.attributes) == link.MAX_ATTRIBUTES
-        assert found.attributes["a"] == "kept"
-        assert not {"k" * 65, "huge"} & set(found.attributes)
-        assert found.details == {"cpus": 2}
 
 
 async def test_the_first_batch_of_a_link_may_begin_where_an_older_store_does_not_end(

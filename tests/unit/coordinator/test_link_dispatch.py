@@ -4,9 +4,11 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from coordinator import link_dispatch
-from coordinator.domain import agents, run_decisions, runs
-from coordinator.store import records, rosters
+from coordinator import audit_keeper, link_dispatch
+from coordinator.domain import agents, node_statements, run_decisions, runs
+from coordinator.store import audit as stored_audit
+from coordinator.store import records, revocations, rosters
+from coordinator.store.revocations import StoredRevocation
 from protocol import api, desired, dsse
 from protocol.messages import (
     Ack,
@@ -16,7 +18,9 @@ from protocol.messages import (
     Journal,
     Offer,
     Rejected,
+    RevocationUpdate,
     RosterUpdate,
+    StatementUpdate,
     Welcome,
 )
 from tests.fakes import people
@@ -155,3 +159,51 @@ def test_a_long_roster_chain_is_sent_in_parts() -> None:
     assert tuple(one for part in parts for one in part) == envelopes
     assert len(parts) == 4
     assert link_dispatch.split(()) == []
+
+
+async def test_a_host_is_told_what_was_signed_about_it_and_taken_back(fleet: LinkedFleet) -> None:
+    """The statement comes at once and again when it changes; a revocation once a link."""
+    host = fleet.add(10)
+    fleet.vouch(host, {"role": "web"})
+    agent = LinkAgent(host)
+    async with linked(fleet, agent):
+        await agent.shake()
+        told = await agent.expect(StatementUpdate)
+        assert told.envelope == fleet.statement(host, {"role": "web"})
+        envelope = people.sign(dsse.REVOCATION, b"payload", 1)
+        until = fleet.clock.now + 60.0
+        taken_back = StoredRevocation(people.ULID, envelope, "ada", 1.0, until)
+        await fleet.store.write(lambda tx: revocations.add(tx, taken_back))
+        assert (await agent.expect(RevocationUpdate)).envelopes == (envelope,)
+        for version in (2, 3):
+            newer = fleet.statement(host, {"role": "db"}, version=version)
+            await fleet.store.write(
+                lambda tx, newer=newer: node_statements.put(tx, OPERATOR, host.node_id, newer)  # type: ignore[misc]  # bound now
+            )
+            assert (await agent.expect(StatementUpdate)).envelope == newer
+        # What was expected is not in the list of all else that came.
+        assert RevocationUpdate not in {type(one) for one in agent.got}
+    again = LinkAgent(host)
+    async with linked(fleet, again):
+        await again.shake()
+        assert (await again.expect(StatementUpdate)).envelope == newer
+        assert (await again.expect(RevocationUpdate)).envelopes == (envelope,)
+
+
+async def test_an_approved_host_is_handed_each_new_head_of_the_log_once(fleet: LinkedFleet) -> None:
+    """So that a log which is rewritten later contradicts what hosts hold; strangers get none."""
+    host, stranger = fleet.add(10), fleet.add(11, approve=False)
+    agent, other = LinkAgent(host), LinkAgent(stranger)
+    await audit_keeper.sign(fleet.app)
+    async with linked(fleet, agent, other):
+        await agent.shake()
+        await other.shake()
+        first = await agent.expect(Ack)
+        assert first.head == await fleet.store.read(stored_audit.head)
+        fleet.start(api.RunRequest("state.drift", (host.node_id,)))
+        await audit_keeper.sign(fleet.app)
+        fleet.hub.wake([f"node:{host.node_id}", f"node:{stranger.node_id}"])
+        second = await agent.expect(Ack)
+        assert second.head != first.head
+        assert second.head == await fleet.store.read(stored_audit.head)
+    assert not any(isinstance(one, Ack) and one.head for one in other.got)

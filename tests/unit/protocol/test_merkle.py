@@ -81,3 +81,23 @@ def test_there_is_no_branch_of_a_leaf_that_is_not_there() -> None:
     for index in (-1, 8):
         with pytest.raises(IndexError):
             merkle.branch(LEAVES, index)
+
+
+def test_a_place_outside_the_tree_proves_nothing() -> None:
+    """A tree of one leaf has one place, and its proof is empty."""
+    top = merkle.root([b"a"])
+    assert merkle.verify(top, b"a", 0, 1, ())
+    for index, count in ((1, 1), (-1, 1), (0, 0), (2, 1)):
+        assert not merkle.verify(top, b"a", index, count, ())
+
+
+def test_a_branch_is_as_long_as_any_tree_of_ours_and_no_longer() -> None:
+    """A longer one is refused before it is hashed, even if it would hold."""
+    current = merkle.leaf_hash(b"a")
+    path: list[bytes] = []
+    for number in range(merkle.MAX_BRANCH + 1):
+        if number == merkle.MAX_BRANCH:
+            assert merkle.verify(current, b"a", 0, 2**number, path)
+        path.append(bytes([number]) * 32)
+        current = hashlib.sha256(b"\x01" + current + path[-1]).digest()
+    assert not merkle.verify(current, b"a", 0, 2 ** (merkle.MAX_BRANCH + 1), path)

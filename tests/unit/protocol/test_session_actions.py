@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from protocol.messages import Hello
+from protocol.ratchet import Claim
 from protocol.session_actions import Authenticated, CloseLink, Send
+
+CLAIM = Claim(0, b"", b"")
 
 
 def test_actions_compare_by_what_they_say() -> None:
@@ -15,5 +18,5 @@ def test_actions_compare_by_what_they_say() -> None:
 def test_authenticated_never_prints_the_secret() -> None:
     """A log line may hold it whole."""
     hello = Hello((1,), b"", b"", b"", b"", "", "", 0, 0, 0)
-    assert "<hidden>" in repr(Authenticated(hello, "id", b"secret"))
-    assert "secret'" not in repr(Authenticated(hello, "id", b"secret"))
+    assert "<hidden>" in repr(Authenticated(hello, "id", b"secret", CLAIM))
+    assert "secret'" not in repr(Authenticated(hello, "id", b"secret", CLAIM))

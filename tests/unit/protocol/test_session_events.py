@@ -8,12 +8,14 @@ from protocol import messages
 from protocol.messages import Close
 from protocol.session import CloseLink, Event, Log, Send
 from protocol.session_events import down_event, last_words, up_event
-from tests.fakes.link_messages import TO_AGENT, TO_COORDINATOR
+from tests.fakes.link_messages import SIGNED, TO_AGENT, TO_COORDINATOR
 
 
 def test_every_message_type_stands_for_an_event() -> None:
     """The samples cover all message types of both directions."""
-    assert {type(m) for m in TO_AGENT.values()} == set(get_args(messages.Down))
+    samples = {type(m) for m in (*TO_AGENT.values(), *SIGNED)}
+    assert samples == set(get_args(messages.Down))
+    assert {down_event(message) for message in SIGNED} == {Event.ROSTER}
     assert {type(m) for m in TO_COORDINATOR.values()} == set(get_args(messages.Up))
     for event, message in TO_AGENT.items():
         assert down_event(message) is event

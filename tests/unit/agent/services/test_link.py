@@ -11,7 +11,9 @@ import trio
 from agent.database import StorageError, Tx
 from agent.enrolling import pins_of
 from agent.services import link
-from protocol import handshake
+from protocol import audit_heads, handshake
+from protocol.audit_heads import Head
+from protocol.audit_journals import note_head
 from protocol.keys import SigningKey
 from protocol.messages import Ack, Audit, Rejected
 from tests.fakes.agent import make_core, running
@@ -141,3 +143,36 @@ def test_a_host_that_is_sent_away_says_what_helps() -> None:
 def test_jitter_is_between_nought_and_one() -> None:
     """A fleet comes back spread, not in waves."""
     assert all(0.0 <= link.random01() < 1.0 for _ in range(100))
+
+
+async def test_a_new_handshake_is_made_when_it_is_asked_for(tmp_path: Path) -> None:
+    """A link that stands proves little after the network was changed."""
+    there = coordinator()
+    core = make_core(tmp_path / "state")
+    meeting = core.steps.meeting
+    async with there.running(), running(core, there):
+        await there.until(lambda: meeting.handshakes.count == 1)
+        meeting.renew.ring()
+        await there.until(lambda: meeting.handshakes.count == 2)
+        assert there.links == 2
+
+
+async def test_a_head_of_the_log_that_contradicts_an_earlier_one_is_told(tmp_path: Path) -> None:
+    """A coordinator that rewrites its log is caught by its own signatures, at the host."""
+    there = coordinator()
+    core = make_core(tmp_path / "state")
+
+    def head(seq: int, letter: str) -> Ack:
+        said = Head(1, "head", seq, letter * 32, 1, there.key.public.hex())
+        return Ack(0, audit_heads.sign(said, there.key))
+
+    async with there.running(), running(core, there):
+        await there.send(head(7, "ab"))
+        await there.send(head(7, "cd"))
+        await there.until(lambda: len(there.bodies(Audit)) == 2)
+        assert core.facts_now().details["audit.head"] == f"7 {'ab' * 32}"
+    noted, told = there.bodies(Audit)
+    assert noted == note_head(7, "ab" * 32)
+    assert (told.event, told.reason, told.severity) == (
+        "audit.contradicted", "audit_forked", "critical",
+    )  # fmt: skip

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.api_server import FakeCoordinator, certificate
+from tests.fakes.api_server import FakeCoordinator
 from tests.fakes.operator import Person
+from tests.fakes.tls import certificate
 
 
 def test_profiles_are_made_listed_chosen_and_removed(stranger: Person) -> None:

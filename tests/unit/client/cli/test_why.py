@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol import api
+from protocol import api_why
 from protocol.reports import DriftRecord
 from tests.fakes.api_server import FakeCoordinator, Reply
 from tests.fakes.operator import Person
@@ -10,10 +10,10 @@ from tests.fakes.operator import Person
 
 def known(coordinator: FakeCoordinator, lines: int) -> None:
     node = coordinator.add_host("web")
-    line = api.WhyLine(
+    line = api_why.WhyLine(
         "2026-01-01T00:00:00Z", "replayed", "used up", "decision x", "standfast y", "warning", "r1"
     )
-    coordinator.on("GET", f"/agents/{node}/why", Reply(api.Why(node, "web", (line,) * lines)))
+    coordinator.on("GET", f"/agents/{node}/why", Reply(api_why.Why(node, "web", (line,) * lines)))
     looked = DriftRecord("d", node, "event", 1_767_225_600.0, "in_sync")
     coordinator.on("GET", f"/agents/{node}/drift", Reply([looked] * bool(lines)))
 

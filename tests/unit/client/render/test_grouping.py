@@ -25,9 +25,11 @@ def test_what_leads_to_another_state_is_another_change_even_if_it_looks_the_same
     assert len(group({"a": (one,), "b": (two,)})) == 2
 
 
-def test_a_sensitive_field_shows_nothing() -> None:
+def test_a_sensitive_field_shows_nothing_but_what_its_host_has_redacted() -> None:
     [change] = masked(item("/etc/a", "update", (SECRET,))).changes
     assert (change.current, change.desired, change.diff) == (MASK, MASK, ())
+    told = Change("content", "hmac:1", "hmac:2", sensitive=True, diff=("+x",), redacted=True)
+    assert masked(item("/etc/a", "update", (told,))).changes == (told,)
     created = Change("content", None, "new", sensitive=True)
     [change] = masked(item("/etc/a", "create", (created,))).changes
     assert (change.current, change.desired) == (None, MASK)

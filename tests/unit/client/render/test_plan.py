@@ -8,7 +8,7 @@ import pytest
 from client.render.grouping import Totals
 from client.render.output import Line
 from client.render.plan import MAX_NAMES, drift_lines, plan_lines, summary
-from protocol.reports import Change, DriftRecord, Trigger
+from protocol.reports import Author, Change, DriftRecord, ResourceResult, Trigger
 from tests.fakes.api_server import item
 
 
@@ -93,6 +93,31 @@ def test_drift_says_what_happened_outside() -> None:
     assert "web: drifted, looked at now (event)" in shown
     assert "! file-unix  /etc/a  [web]  is gone" in shown
     assert "/etc/b" not in shown
+
+
+def test_drift_says_when_and_by_whom_and_what_was_put_right() -> None:
+    """Both axes, and what the host did about one of them by itself."""
+    author = Author(7, "/bin/sed", "sed -i x", 0, "root", 1000, "ada", "cron.service")
+    record = DriftRecord(
+        "d", "n", "event", 1.0, "drifted",
+        resources=(
+            msgspec.structs.replace(item("/etc/a"), changed_at=60.0, changed_by=author),
+            msgspec.structs.replace(item("/etc/b"), changed_at=61.0),
+        ),
+        repaired=(
+            ResourceResult("web", "file-unix", "/etc/c", "update", "changed"),
+            ResourceResult("web", "file-unix", "/etc/d", "update", "failed", error="no room"),
+        ),
+        pending=(item("/etc/e", "create"),),
+    )  # fmt: skip
+    shown = text(drift_lines(record, "web", "now", lambda at: f"at {at:.0f}"))
+    who = "sed -i x (pid 7, user root, logged in as ada, cron.service)"
+    assert f"\n      changed at 60 by {who}\n" in shown
+    assert "\n      changed at 61\n" in shown
+    assert "= file-unix  /etc/c  [web]  put right by the host itself" in shown
+    assert "= file-unix  /etc/d  [web]  not put right: no room" in shown
+    assert "pending: " in shown
+    assert "\n  + file-unix  /etc/e  [web]" in shown
 
 
 def test_one_host_is_not_named_on_every_line() -> None:

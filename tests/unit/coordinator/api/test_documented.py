@@ -29,5 +29,7 @@ def test_every_creating_post_takes_an_idempotency_key() -> None:
     assert without == {
         "/api/v1/auth/challenge",
         "/api/v1/auth/verify",
+        "/api/v1/auth/logout",
+        "/v1/auth/logout",
         "/api/v1/clusters/default/enrollment_keys/public",
     }

@@ -3,10 +3,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from coordinator.domain import why
+from coordinator.domain import state, why
 from coordinator.store import artifacts, events, presence
 from coordinator.store.database import Tx
-from protocol import api
+from protocol import api, api_why
 from protocol.messages import (
     Accepted,
     ArtifactChunk,
@@ -17,7 +17,7 @@ from protocol.messages import (
     Started,
     StepOutcome,
 )
-from protocol.reports import ApplyResult, DriftRecord, MachineState
+from protocol.reports import ApplyResult, Author, DriftRecord, MachineState, ResourceDiff
 from protocol.runs import LEASE_SECONDS
 from tests.fakes.fleet import FakeHost, Fleet, chunks
 
@@ -109,6 +109,21 @@ def test_drift_is_told_when_it_comes_and_when_it_goes(fleet: Fleet, host: FakeHo
     assert kinds == ["drift.cleared", "drift.detected"]
 
 
+def test_drift_is_told_by_whom_and_shown_on_both_axes(fleet: Fleet, host: FakeHost) -> None:
+    """The event names who made the change; what is pending beside it is no drift of its own."""
+    item = ResourceDiff("web", "file-unix", "/etc/a", "update", changed_by=Author(7, "/bin/sed"))
+    wanted = ResourceDiff("web", "file-unix", "/etc/b", "create")
+    first = DriftRecord("d1", host.node_id, "event", 1.0, "drifted", resources=(item,))
+    second = msgspec.structs.replace(first, drift_id="d2", checked_at=2.0, pending=(wanted,))
+    for record in (first, second):
+        fleet.deliver(host, host.say(Drift(record)))
+    (event,) = [event for event in told(fleet, host) if event.type.startswith("drift")]
+    assert event.summary == "1 resource drifted: /etc/a by /bin/sed (pid 7)"
+    shown = fleet.store.read_now(lambda tx: state.machine_state(tx, host.node_id))
+    assert isinstance(shown, MachineState)
+    assert (shown.drifted, shown.pending) == ((item,), (wanted,))
+
+
 def test_a_hosts_drift_shows_at_once_and_not_with_the_next_heartbeat(
     fleet: Fleet, host: FakeHost
 ) -> None:
@@ -145,7 +160,7 @@ def test_a_step_that_left_something_out_says_why_once(
     fleet.deliver(host, host.say(said))
     assert fleet.run(run.run_id).steps[0].reason == "module_unsigned"
     shown = fleet.store.read_now(lambda tx: why.why(tx, host.node_id))
-    assert isinstance(shown, api.Why)
+    assert isinstance(shown, api_why.Why)
     codes = [line.code for line in shown.lines if line.run_id == run.run_id]
     assert codes == ["module_unsigned"]
 

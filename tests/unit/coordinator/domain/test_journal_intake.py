@@ -5,7 +5,7 @@ import pytest
 
 from coordinator.domain import agents, journal_intake, why
 from coordinator.store import events, journals
-from protocol import api, journal
+from protocol import api, api_why, journal
 from protocol.messages import Audit, Finished
 from tests.fakes.fleet import OPERATOR, FakeHost, Fleet, chunks
 
@@ -66,7 +66,7 @@ def test_another_entry_under_a_stored_number_is_a_fork(fleet: Fleet, host: FakeH
         assert intake.fault.code == "journal_forked"
     assert told(fleet, host).count("agent.journal_forked") == 1
     answer = fleet.store.read_now(lambda tx: why.why(tx, host.node_id))
-    assert isinstance(answer, api.Why)
+    assert isinstance(answer, api_why.Why)
     assert "agent.journal_forked" in [line.code for line in answer.lines]
 
 
@@ -130,12 +130,15 @@ def test_what_cannot_be_read_is_kept_and_said(fleet: Fleet, host: FakeHost) -> N
 
 
 def test_a_host_speaks_with_its_own_key_only(fleet: Fleet, host: FakeHost) -> None:
-    """Intake under a key that is not the node's is a mistake of ours, not a report."""
+    """What another host has signed is not stored as this one's, though it is well signed."""
     other = fleet.add(11)
-    with pytest.raises(ValueError, match=host.node_id):
-        fleet.store.write_now(
-            lambda tx: journal_intake.take_in(tx, host.host, other.key.public, [])
-        )
+    (entry,) = other.say(A)
+    intake = fleet.store.write_now(
+        lambda tx: journal_intake.take_in(tx, host.host, host.key.public, [entry])
+    )
+    assert intake.acked == 0
+    assert intake.fault is not None
+    assert intake.fault.code == "journal_signature"
 
 
 def test_the_stored_journal_is_the_hosts(fleet: Fleet, host: FakeHost) -> None:

@@ -6,7 +6,7 @@ from coordinator.domain import why
 from coordinator.domain.refusals import Refusal
 from coordinator.store import presence
 from coordinator.store.database import Tx
-from protocol import api
+from protocol import api, api_why
 from protocol.messages import Audit, Finished, RefusedStep
 from protocol.reasons import EXPLAIN, Reason
 from tests.fakes.fleet import FakeHost, Fleet
@@ -22,9 +22,9 @@ def host(fleet: Fleet) -> FakeHost:
     return fleet.add(10)
 
 
-def lines(fleet: Fleet, host: FakeHost) -> dict[str, api.WhyLine]:
+def lines(fleet: Fleet, host: FakeHost) -> dict[str, api_why.WhyLine]:
     answer = fleet.store.read_now(lambda tx: why.why(tx, host.node_id))
-    assert isinstance(answer, api.Why)
+    assert isinstance(answer, api_why.Why)
     times = [line.at for line in answer.lines]
     assert times == sorted(times, reverse=True)
     return {line.code: line for line in answer.lines}

@@ -5,18 +5,24 @@ from coordinator.store.challenges import Challenge
 from tests.fakes.stores import FrozenClock, memory_store
 
 
-def test_a_challenge_is_taken_once_by_its_key_and_in_time() -> None:
-    """Another key, a second time, or too late: None."""
+def test_a_challenge_is_open_to_its_key_until_it_is_used_or_over() -> None:
+    """Another key, a second time, or too late: nothing is open."""
     clock = FrozenClock(100.0)
     store = memory_store(clock)
-    for number in (1, 2):
-        one = Challenge(f"c{number}", "k", f"n{number}", 150.0 + number)
-        store.write_now(lambda tx, c=one: challenges.create(tx, c))
-    assert store.write_now(lambda tx: challenges.take(tx, "other", "c1")) is None
+    one, two = (Challenge(f"c{n}", "k", f"n{n}", 150.0 + n) for n in (1, 2))
+    for made in (one, two):
+        store.write_now(lambda tx, c=made: challenges.create(tx, c))
+    assert store.read_now(lambda tx: challenges.open_for(tx, "other", "c1", 9)) == ()
+    assert store.read_now(lambda tx: challenges.open_for(tx, "k", None, 9)) == (two, one)
+    assert store.read_now(lambda tx: challenges.open_for(tx, "k", None, 1)) == (two,)
+    assert store.read_now(lambda tx: challenges.open_for(tx, "k", "c1", 9)) == (one,)
     assert store.read_now(lambda tx: challenges.waiting(tx, "k")) == 2
-    latest = store.write_now(lambda tx: challenges.take(tx, "k", None))
-    assert latest == Challenge("c2", "k", "n2", 152.0)
-    assert store.write_now(lambda tx: challenges.take(tx, "k", "c2")) is None
+    store.write_now(lambda tx: challenges.use_up(tx, "c2"))
+    assert store.read_now(lambda tx: challenges.open_for(tx, "k", None, 9)) == (one,)
+    assert store.read_now(lambda tx: challenges.open_for(tx, "", None, 9)) != (one,)
+    assert store.read_now(lambda tx: challenges.state(tx, "c2")) == "used"
+    assert store.read_now(lambda tx: challenges.state(tx, "c1")) == "open"
+    assert store.read_now(lambda tx: challenges.state(tx, "c3")) is None
     clock.now = 151.0
-    assert store.write_now(lambda tx: challenges.take(tx, "k", "c1")) is None
+    assert store.read_now(lambda tx: challenges.open_for(tx, "k", "c1", 9)) == ()
     assert store.read_now(challenges.waiting) == 0

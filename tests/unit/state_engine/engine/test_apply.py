@@ -10,7 +10,6 @@ from protocol.reports import ApplyResult, CapturedStream
 from state_engine.engine.apply import apply_plan
 from state_engine.engine.plan import make_plan
 from state_engine.engine.progress import Progress
-from state_engine.engine.scrub import scrubber
 from state_engine.model import AppliedResource, ResolvedResource, Snapshot
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.resources import a_directory, a_file, a_script
@@ -192,8 +191,10 @@ def test_output_is_captured_by_phase_and_scrubbed() -> None:
     ports = FakePorts()
     ports.programs.known["check"] = lambda: CapturedStream(1, "checking hunter22", "")
     ports.programs.known["s apply"] = lambda: CapturedStream(9, "", "bad password hunter22\n")
-    outcome = apply_plan("op", "node", [a_script("s", check="check")], Snapshot(), ports,
-                         approved=None, scrub=scrubber(["hunter22"]))  # fmt: skip
+    secret = ports.secret("db", "hunter22")
+    other = a_file("/secret", str(secret.reference), sensitive=("content",))
+    resources = [a_script("s", check="check"), other]
+    outcome = apply_plan("op", "node", resources, Snapshot(), ports, approved=None)
     output = outcome.result.output["base/s"]
     assert output.check is not None
     assert output.apply is not None

@@ -6,10 +6,12 @@ import msgspec
 
 from protocol.limits import MAX_ARTIFACT
 from protocol.reports import CapturedStream, ResourceDiff
+from state_engine.engine.claims import Claims
 from state_engine.engine.ledger import Ledger, Settings, result_for
 from state_engine.engine.prepared import Memory, Prepared
 from state_engine.engine.progress import Resume, ignore
 from state_engine.engine.scrub import unchanged
+from state_engine.engine.secrets import Secrecy
 from state_engine.model import AppliedResource, Snapshot
 from tests.fakes.ports import FakePorts
 from tests.fakes.resources import a_file, a_script
@@ -21,7 +23,10 @@ def test_a_decision_covers_digests_and_local_use_covers_all() -> None:
     """None is not the same as nothing."""
 
     def settings(approved: frozenset[str] | None) -> Settings:
-        return Settings(FakePorts(), Memory(), approved, ignore, lambda: False, unchanged)
+        ports = FakePorts()
+        secrecy, memory = Secrecy(ports, (), ()), Memory()
+        claims = Claims((), Snapshot(), memory)
+        return Settings(ports, memory, approved, ignore, lambda: False, secrecy, claims)
 
     assert settings(None).covers(ITEM)
     assert settings(frozenset({"d" * 64})).covers(ITEM)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from protocol.reports import Change, Trigger
+from protocol.reports import Trigger
 from state_engine.engine.look import (
-    MASK,
     UNSIGNED,
     Glancer,
     bound,
     kinds_of,
     look,
-    masked,
     triggers_of,
 )
 from state_engine.engine.prepared import Prepared
@@ -50,15 +48,6 @@ def test_a_bound_item_has_all_three_digests() -> None:
     triggered = bound(found, prepared, ports, (Trigger("rerun", ("a",)),)).item
     assert all(len(text) == 64 for text in (plain.desired, plain.observed, plain.digest))
     assert plain.digest != triggered.digest
-
-
-def test_sensitive_fields_are_masked_on_both_sides() -> None:
-    """By field; and what was absent stays visibly absent."""
-    changes = (Change("content", None, "secret", diff=("+secret",)), Change("mode", "a", "b"))
-    content, mode = masked(changes, ("content",))
-    assert (content.current, content.desired, content.diff) == (None, MASK, ())
-    assert content.sensitive
-    assert mode == changes[1]
 
 
 def test_a_glance_fails_safe() -> None:

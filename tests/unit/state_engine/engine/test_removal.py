@@ -147,3 +147,39 @@ def test_a_line_goes_from_a_file_that_others_still_look_at() -> None:
     kept = look_at_removal(whole, ports, memory, standing)
     assert kept.undo.steps == ()
     assert "/f" in (kept.item.message or "")
+
+
+def standing_of(ports: FakePorts, path: str) -> Removal:
+    """Return the removal of `path`, while /desired/f stays."""
+    memory = Memory()
+    standing = Standing([a_file("/desired/f", "x")], ports, memory)
+    applied = AppliedResource(a_file(path, "x"), created=True)
+    return look_at_removal(applied, ports, memory, standing)
+
+
+def linked(name: str) -> FakePorts:
+    """Return a host on which one file has two names."""
+    ports = FakePorts()
+    for path in ("/desired", "/other"):
+        ports.files.put(path, Node("directory", 0o755, 0, 0))
+    node = Node("file", 0o644, 0, 0, b"x")
+    ports.files.put(f"/other/{name}", node)
+    ports.files.nodes["/desired/f"] = node
+    return ports
+
+
+def test_a_hard_link_is_a_thing_of_its_own() -> None:
+    """It goes, and what has another name stays."""
+    removal = standing_of(linked("g"), "/other/g")
+    assert len(removal.undo.steps) == 1
+
+
+def test_a_removal_that_was_shown_to_keep_does_not_delete_later() -> None:
+    """Writing the desired file anew parts the two: then it is another decision."""
+    ports = linked("f")
+    kept = standing_of(ports, "/other/f")
+    assert kept.undo.steps == ()
+    ports.files.put("/desired/f", Node("file", 0o644, 0, 0, b"x"))
+    gone = standing_of(ports, "/other/f")
+    assert len(gone.undo.steps) == 1
+    assert gone.item.digest != kept.item.digest

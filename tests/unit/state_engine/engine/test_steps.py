@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from protocol.reports import CapturedStream
@@ -18,8 +20,17 @@ from state_engine.resources.contract import (
     SetAttributes,
     Step,
     WriteFile,
+    WriteSource,
 )
-from tests.fakes.ports import FakePorts, Node
+from tests.fakes.ports import FakePorts, FakeSources, Node
+
+
+class Liar(FakeSources):
+    """Brings something else than was asked for."""
+
+    def fetch(self, url: str, sha256: str) -> bytes:
+        del url, sha256
+        return b"forged"
 
 
 def do(ports: FakePorts, *steps: Step) -> Outcome:
@@ -35,6 +46,23 @@ def test_a_write_keeps_what_is_not_managed() -> None:
     do(ports, WriteFile("/f", b"new"), WriteFile("/g", b"new"))
     assert ports.tree()["/f"] == ("file", 0o750, 1000, 1000, b"new")
     assert ports.tree()["/g"] == ("file", 0o644, 0, 0, b"new")
+
+
+def test_content_by_address_is_checked_before_it_gets_into_place() -> None:
+    """Whatever the source says of itself: the old file stands until the right one is there."""
+    ports = FakePorts()
+    ports.files.put("/f", Node("file", 0o640, 1000, 1000, b"old"))
+    sha256 = hashlib.sha256(b"new").hexdigest()
+    with pytest.raises(PortError):
+        do(ports, WriteSource("/f", "file:///x", sha256))
+    ports.sources = Liar()
+    with pytest.raises(PortError):
+        do(ports, WriteSource("/f", "file:///x", sha256))
+    assert ports.tree()["/f"] == ("file", 0o640, 1000, 1000, b"old")
+    ports.sources = FakeSources()
+    ports.sources.held["file:///x"] = b"new"
+    do(ports, WriteSource("/f", "file:///x", sha256, mode=0o700))
+    assert ports.tree()["/f"] == ("file", 0o700, 1000, 1000, b"new")
 
 
 @pytest.mark.parametrize("content", [b"other", None])

@@ -16,11 +16,13 @@ from state_engine.language.expressions import (
     split,
 )
 from state_engine.model import NodeFacts
+from state_engine.references import Reference, SecretValue
 
 FACTS = NodeFacts(
     "id-1", "web-1", {"distro": "debian", "trap": "${{ secrets.key }}"}, {"env.zone": "a"}
 )
-SCOPE = Scope(FACTS, {"key": "s3cret"})
+SECRET = SecretValue(Reference("key", 1, "ab" * 32), "s3cret")
+SCOPE = Scope(FACTS, {"key": SECRET})
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ SCOPE = Scope(FACTS, {"key": "s3cret"})
         ("on ${{ attributes.distro }}!", "on debian!"),
         ("${{node.name}}/${{  node.id  }}", "web-1/id-1"),
         ("${{ tags.env.zone }}", "a"),
-        ("${{ secrets.key }}", "s3cret"),
+        ("${{ secrets.key }}", str(SECRET.reference)),
         ("$${{ node.name }}", "${{ node.name }}"),
         ("$$${{ node.name }}", "$${{ node.name }}"),
         ("$ {{ x }} ${ y }", "$ {{ x }} ${ y }"),
@@ -65,15 +67,16 @@ def test_what_is_not_known_is_a_fault_and_never_an_empty_text(text: str, says: s
 def test_nested_values_resolve_and_say_what_they_used() -> None:
     value: Json = {"a": ["${{ node.name }}", 1, None], "b": {"c": "${{ secrets.key }}"}, "d": True}
     outcome = resolve(value, SCOPE)
-    assert outcome.value == {"a": ["web-1", 1, None], "b": {"c": "s3cret"}, "d": True}
+    assert outcome.value == {"a": ["web-1", 1, None], "b": {"c": str(SECRET.reference)}, "d": True}
     assert outcome.used == {Expression("node", "name"), Expression("secrets", "key")}
     assert scan(value) == (outcome.used, ())
 
 
 def test_a_resolved_text_is_bounded() -> None:
-    scope = Scope(FACTS, {"big": "x" * MAX_TEXT})
-    assert resolve("${{ secrets.big }}", scope).faults == ()
-    (fault,) = resolve("${{ secrets.big }}" * 1000, scope).faults
+    facts = NodeFacts("id-1", "web-1", {"big": "x" * MAX_TEXT})
+    scope = Scope(facts, {})
+    assert resolve("${{ attributes.big }}", scope).faults == ()
+    (fault,) = resolve("${{ attributes.big }}" * 1000, scope).faults
     assert "longer than" in fault.message
 
 

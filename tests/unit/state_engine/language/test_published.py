@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state_engine.language.published import DELETABLE, KINDS, LATER_RESOURCE_KEYS
+from state_engine.language.published import DELETABLE, KINDS
 from state_engine.language.validate import check_text
 from state_engine.resources.registry import KINDS as AVAILABLE
 
@@ -19,16 +19,6 @@ def test_a_published_kind_that_is_not_here_yet_is_never_called_unknown(kind: str
     text = f"name: a\nsupports: [{{}}]\nresources: [{{resource: {{{kind}: {{}}}}}}]"
     (problem,) = check_text(text.encode())[1]
     assert problem.message == f"kind `{kind}` is not available in this version"
-
-
-@pytest.mark.parametrize("key", LATER_RESOURCE_KEYS)
-def test_a_key_of_a_later_version_is_never_called_unknown(key: str) -> None:
-    text = (
-        "name: a\nsupports: [{platform: linux}]\n"
-        f"resources: [{{{key}: x, resource: {{file-unix: {{path: /a}}}}}}]"
-    )
-    (problem,) = check_text(text.encode())[1]
-    assert problem.code == "not-available"
 
 
 def test_every_kind_that_can_be_deleted_on_removal_is_here() -> None:

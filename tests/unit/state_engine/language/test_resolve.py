@@ -7,6 +7,7 @@ import pytest
 from state_engine.language.load import load_module
 from state_engine.language.resolve import Resolved, resolve
 from state_engine.model import Module, NodeFacts, ResolvedTrigger, ResourceKey
+from state_engine.references import Reference, SecretValue, Unavailable
 
 NODE = NodeFacts(
     "id-1",
@@ -14,6 +15,13 @@ NODE = NodeFacts(
     {"platform": "linux", "distro": "debian", "limit": "30", "dir": "etc"},
     {"env": "prod"},
 )
+
+SECRET = SecretValue(Reference("k", 3, "ab" * 32), "s3cret")
+SECRETS: dict[str, SecretValue | Unavailable] = {
+    "k": SECRET,
+    "number": SecretValue(Reference("number", 1, "cd" * 32), "1234"),
+    "old": Unavailable("expired at 2026-01-01", "standfast secrets set old"),
+}
 
 
 def module(resources: str, name: str = "web", *, supports: str = "{platform: linux}") -> Module:
@@ -31,7 +39,7 @@ def module(resources: str, name: str = "web", *, supports: str = "{platform: lin
 
 def on_node(*modules: Module, trusted: frozenset[str] = frozenset()) -> Resolved:
     """Return what modules mean on the test node, which knows one secret."""
-    return resolve(modules, NODE, trusted=trusted, secrets={"k": "s3cret"})
+    return resolve(modules, NODE, trusted=trusted, secrets=SECRETS)
 
 
 FULL = """\
@@ -64,7 +72,7 @@ def test_every_choice_is_made_and_dependencies_come_first() -> None:
     assert conf.depends_on == (in_prod,)
     assert script.spec == {
         "program": "sh",
-        "apply": "echo s3cret",
+        "apply": f"echo {SECRET.reference}",
         "rerun_on": ["conf", "dir"],
         "timeout": 30,
     }
@@ -87,8 +95,9 @@ def test_modules_go_by_name() -> None:
 
 
 def test_a_secret_in_a_template_makes_the_content_sensitive() -> None:
-    (made,) = on_node(module("  - resource: {file-unix: {path: /a, template: s}}\n")).resources
-    assert (made.spec["content"], made.sensitive) == ("s3cret", ("content",))
+    text = "  - resource: {file-unix: {path: /a, template: s, mode: '0600'}}\n"
+    (made,) = on_node(module(text)).resources
+    assert (made.spec["content"], made.sensitive) == (str(SECRET.reference), ("content",))
 
 
 def refused(resources: str, *, supports: str = "{platform: linux}") -> list[str]:
@@ -194,6 +203,32 @@ def test_without_secrets_every_secret_is_unknown() -> None:
     assert "secret `k` is not known on this node" in resolved.problems[0].message
 
 
+def test_a_secret_stands_only_where_a_reference_can() -> None:
+    """What is kept of a resource is still a specification of its kind."""
+    text = "resource: {script: {program: sh, apply: x, timeout: '${{ secrets.number }}'}}"
+    resolved = on_node(module(f"  - id: s\n    {text}\n"))
+    assert [problem.code for problem in resolved.problems] == ["field-type"]
+    assert "1234" not in str(resolved)
+
+
+def test_a_file_that_holds_a_secret_states_its_mode() -> None:
+    """Without one it would be readable by everybody, or as it was."""
+    for bad in ("{path: /a, template: s}", "{path: /a, content: 'x ${{ secrets.k }}'}"):
+        resolved = on_node(module(f"  - resource: {{file-unix: {bad}}}\n"))
+        assert [problem.code for problem in resolved.problems] == ["secret-mode"]
+    stated = "{path: /a, content: '${{ secrets.k }}', mode: '0640'}"
+    assert on_node(module(f"  - resource: {{file-unix: {stated}}}\n")).ok
+
+
+def test_a_secret_that_cannot_be_had_says_why() -> None:
+    """Its expiry, for example, and what to type."""
+    resolved = on_node(
+        module("  - resource: {file-unix: {path: /a, content: '${{ secrets.old }}'}}\n")
+    )
+    assert "secret `old` expired at 2026-01-01" in resolved.problems[0].message
+    assert resolved.problems[0].hint == "standfast secrets set old"
+
+
 SKIPPED = """\
   - id: maybe
     else: skip
@@ -205,6 +240,8 @@ SKIPPED = """\
     resource: {file-unix: {path: '/${{ each.key }}'}}
   - id: up
     on_remove: keep
+    timeout: 30
+    on_drift: repair
     resource: {script: {program: sh, apply: x, rerun_on: [maybe, all, 'all[x]']}}
 """
 
@@ -217,6 +254,8 @@ def test_a_resource_that_is_not_wanted_here_is_dropped_with_the_references_to_it
     assert up.triggers == (ResolvedTrigger("rerun", (x.key, y.key)),)
     assert up.depends_on == (x.key, y.key)
     assert (up.on_remove, x.on_remove) == ("keep", "undo")
+    assert (up.timeout, x.timeout) == (30, None)
+    assert (up.on_drift, x.on_drift) == ("repair", "report")
 
 
 def test_where_it_is_wanted_the_references_to_it_hold() -> None:

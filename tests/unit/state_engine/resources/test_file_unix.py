@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from protocol.canonical import Json
@@ -13,6 +15,7 @@ from state_engine.resources.contract import (
     RestoreFile,
     SetAttributes,
     WriteFile,
+    WriteSource,
 )
 from state_engine.resources.file_unix import FileUnix
 from tests.fakes.ports import FakePorts, Node
@@ -226,3 +229,44 @@ def test_new_content_is_written_with_its_check() -> None:
     assert isinstance(step, WriteFile)
     assert step.check == ("/usr/sbin/visudo", "-cf", PLACEHOLDER)
     assert [p.field for p in KIND.validate({"path": "/f", "validate": command})] == ["validate"]
+
+
+SOURCE = "https://example.org/tool"
+SUM = hashlib.sha256(b"tool").hexdigest()
+
+
+def test_content_by_address_is_written_from_there_and_never_shown() -> None:
+    """Looking asks nobody for it: the digest says whether it is there."""
+    spec = file("/f", source=SOURCE, sha256=SUM, mode="0755")
+    assert KIND.validate(spec) == []
+    ports = ports_with()
+    difference = KIND.compare(spec, KIND.observe(spec, ports, verify=False), PLAIN)
+    content = difference.changes[0]
+    assert (content.desired, content.diff) == (f"sha256:{SUM}", ())
+    assert KIND.steps(spec, difference) == (WriteSource("/f", SOURCE, SUM, 0o755),)
+    assert ports.sources.fetched == []
+    same = ports_with(b"tool")
+    difference = KIND.compare(spec, KIND.observe(spec, same, verify=False), PLAIN)
+    assert [change.field for change in difference.changes] == ["mode"]
+    glance = KIND.glance(spec)
+    assert glance is not None
+    assert glance.digest == SUM
+
+
+def test_a_source_is_the_only_content_and_has_its_digest() -> None:
+    """What is not said twice cannot disagree."""
+    for others in ({"content": "x"}, {"template": "t"}):
+        spec: dict[str, Json] = {"path": "/f", "source": SOURCE, "sha256": SUM, **others}
+        assert [problem.field for problem in KIND.validate(spec)] == ["source"]
+    assert [problem.field for problem in KIND.validate(file("/f", source=SOURCE))] == ["source"]
+    absent = file("/f", source=SOURCE, sha256=SUM, ensure="absent")
+    assert [problem.field for problem in KIND.validate(absent)] == ["ensure"]
+
+
+def test_removing_what_came_from_a_source_knows_it_again() -> None:
+    """Ours goes without a copy, an edited one with one."""
+    spec = file("/f", source=SOURCE, sha256=SUM)
+    applied = AppliedResource(a_file("/f"), created=True)
+    for content, backup in ((b"tool", False), (b"edited", True)):
+        found = KIND.observe(spec, ports_with(content), verify=False)
+        assert KIND.undo(spec, found, applied).steps == (RemoveFile("/f", backup=backup),)

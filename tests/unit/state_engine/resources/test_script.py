@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 import pytest
 
 from protocol.canonical import Json
+from protocol.reports import CapturedStream
 from state_engine.model import AppliedResource
+from state_engine.ports import ProgramCall
 from state_engine.resources.contract import Context, RunScript
 from state_engine.resources.script import Script, ScriptSpec
-from tests.fakes.ports import FakePorts
+from tests.fakes.ports import FakePorts, FakePrograms, Node
 from tests.fakes.resources import a_script
 
 KIND = Script()
@@ -117,3 +121,111 @@ def test_the_state_is_the_verdict_and_not_the_output() -> None:
     assert observation.state() == {"satisfied": False}
     assert observation.captured is not None
     assert observation.captured.exit == 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "there", "exits", "context", "expected"),
+    [
+        # `creates`: a state that is looked at, not run.
+        ({"creates": "/made"}, True, {}, Context(), "none"),
+        ({"creates": "/made"}, False, {}, Context(applied=True), "run"),
+        ({"creates": "/made"}, False, {}, Context(acted=True), "run"),
+        ({"creates": "/made"}, True, {}, Context(triggers=("rerun",)), "run"),
+        # `unless`: a condition; it is no failure if it still says no afterwards.
+        ({"unless": "u"}, False, {"u": 0}, Context(), "none"),
+        ({"unless": "u"}, False, {"u": 1}, Context(applied=True), "run"),
+        ({"unless": "u"}, False, {"u": 1}, Context(acted=True), "none"),
+        ({"unless": "u"}, False, {"u": 0}, Context(triggers=("rerun",)), "run"),
+        # Together: any one of them says that there is nothing to do.
+        ({"unless": "u", "check": "c"}, False, {"u": 0, "c": 1}, Context(), "none"),
+        ({"unless": "u", "check": "c"}, False, {"u": 1, "c": 0}, Context(), "none"),
+        ({"unless": "u", "check": "c"}, False, {"u": 0, "c": 1}, Context(acted=True), "run"),
+        ({"creates": "/made", "check": "c"}, True, {"c": 1}, Context(), "none"),
+        ({"creates": "/made", "check": "c"}, False, {"c": 0}, Context(), "none"),
+    ],
+)
+def test_conditions_keep_a_script_from_running(
+    fields: dict[str, Json], there: bool, exits: dict[str, int], context: Context, expected: str
+) -> None:
+    """Before it has acted each may excuse it; afterwards only a state counts."""
+    ports = FakePorts()
+    if there:
+        ports.files.put("/made", Node("file", 0o644, 0, 0))
+    for name, code in exits.items():
+        ports.programs.known[name] = functools.partial(int, code)
+    observation = KIND.observe(spec(**fields), ports, verify=False)
+    assert KIND.compare(spec(**fields), observation, context).action == expected
+
+
+def test_what_creates_settles_runs_nothing() -> None:
+    """A look at the file is enough: neither `check` nor `unless` is run."""
+    ports = FakePorts()
+    ports.files.put("/made", Node("file", 0o644, 0, 0))
+    KIND.observe(spec(creates="/made", check="c", unless="u"), ports, verify=False)
+    assert ports.programs.calls == []
+
+
+def test_user_place_variables_and_limits_reach_every_body() -> None:
+    """`check_timeout` and `undo_timeout` are for their phases; only questions are read-only."""
+    fields = spec(
+        undo="back",
+        check="c",
+        user="app",
+        cwd="/srv",
+        env={"B": "2", "A": "1"},
+        timeout=9,
+        check_timeout=3,
+        undo_timeout=4,
+        max_output=2048,
+    )
+    (step,) = KIND.steps(fields, KIND.compare(fields, None, Context()))
+    (back,) = KIND.undo(fields, None, AppliedResource(a_script("x"))).steps
+    ports = RecordingPorts()
+    KIND.observe(fields, ports, verify=False)
+    KIND.observe({**fields, "check_writes": True}, ports, verify=False)
+    assert isinstance(step, RunScript)
+    assert isinstance(back, RunScript)
+    calls = [step.call, back.call, *ports.seen]
+    assert {(call.user, call.cwd, call.env, call.keep) for call in calls} == {
+        ("app", "/srv", (("A", "1"), ("B", "2")), 2048)
+    }
+    assert [call.timeout for call in calls] == [9.0, 4.0, 3.0, 3.0]
+    assert [call.read_only for call in calls] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"creates": "made"}, "creates"),
+        ({"cwd": "a/../b"}, "cwd"),
+        ({"user": "-x"}, "user"),
+        ({"env": {"A=B": "x"}}, "env"),
+        ({"env": {"A": "x\0"}}, "env"),
+        ({"unless": " "}, "unless"),
+    ],
+)
+def test_values_that_no_program_can_be_given_are_refused(
+    fields: dict[str, Json], field: str
+) -> None:
+    """With the field that is wrong."""
+    assert [problem.field for problem in KIND.validate(spec(**fields))] == [field]
+    assert KIND.validate(spec(creates="/a", cwd="/", user="app", env={"A_1": ""}, unless="x")) == []
+
+
+class RecordingPorts(FakePorts):
+    """Ports whose programs only note how they were called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[ProgramCall] = []
+        self.programs = Recorder(self.seen)
+
+
+class Recorder(FakePrograms):
+    def __init__(self, seen: list[ProgramCall]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def run(self, call: ProgramCall) -> CapturedStream:
+        self._seen.append(call)
+        return CapturedStream(0, "", "")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from protocol.canonical import Json
-from state_engine.model import AppliedResource
+from protocol.reports import CapturedStream
+from state_engine.engine.apply import apply_plan
+from state_engine.engine.plan import make_plan
+from state_engine.engine.progress import Progress, fold
+from state_engine.model import AppliedResource, Snapshot
+from state_engine.ports import ProgramCall
 from state_engine.resources.contract import Context, Difference, RunScript, WriteFile
 from state_engine.resources.service_systemd import ServiceSystemd
 from tests.fakes.ports import Node
 from tests.fakes.resources import resource
-from tests.fakes.systemd import ETC, VENDOR, SystemdPorts
+from tests.fakes.systemd import ETC, VENDOR, FakeSystemd, SystemdPorts
 
 KIND = ServiceSystemd()
 UNIT = "web.service"
@@ -135,3 +140,66 @@ def test_what_no_service_can_be_told_is_refused() -> None:
     assert compared(host(oneshot), running=True).action == "error"
     with pytest.raises(TypeError):
         KIND.compare({"name": "web"}, None, Context())
+
+
+class Hanging(FakeSystemd):
+    """Restarts nothing while `hangs`."""
+
+    hangs = False
+
+    def run(self, call: ProgramCall) -> CapturedStream:
+        if self.hangs and "restart" in call.argv:
+            return CapturedStream(1, "", "Job for web.service canceled.")
+        return super().run(call)
+
+
+def hanging() -> tuple[SystemdPorts, Hanging]:
+    ports = SystemdPorts()
+    systemd = Hanging(ports)
+    ports.systemd = ports.programs = systemd
+    return ports, systemd
+
+
+def test_a_restart_that_was_due_is_made_up_for() -> None:
+    """The unit was written, and the apply ended before what runs was started anew."""
+    ports, systemd = hanging()
+    old, new = (
+        resource(
+            "service-systemd",
+            "web",
+            {"name": "web", "exec_start": f"/bin/{word}", "running": True},
+        )
+        for word in ("old", "new")
+    )
+    snapshot = apply_plan("1", "n", [old], Snapshot(), ports, approved=None).snapshot
+    assert "/bin/old" in (ports.systemd.unit(UNIT).runs or "")
+    systemd.hangs = True
+    failed = apply_plan("2", "n", [new], snapshot, ports, approved=None)
+    assert failed.result.status == "failed"
+    systemd.hangs = False
+    [item] = make_plan("n", [new], failed.snapshot, ports).resources
+    assert [change.field for change in item.changes] == ["restart"]
+    after = apply_plan("3", "n", [new], failed.snapshot, ports, approved=None)
+    assert after.result.status == "succeeded"
+    assert "/bin/new" in (ports.systemd.unit(UNIT).runs or "")
+    assert make_plan("n", [new], after.snapshot, ports).summary.none == 1
+
+
+def test_a_restart_is_made_up_for_after_a_kill_too() -> None:
+    """What the interrupted apply had noted of its own is not taken for what runs."""
+    ports, systemd = hanging()
+    old, new = (
+        resource(
+            "service-systemd",
+            "web",
+            {"name": "web", "exec_start": f"/bin/{word}", "running": True},
+        )
+        for word in ("old", "new")
+    )
+    snapshot = apply_plan("1", "n", [old], Snapshot(), ports, approved=None).snapshot
+    told: list[Progress] = []
+    systemd.hangs = True
+    apply_plan("2", "n", [new], snapshot, ports, approved=None, progress=told.append)
+    systemd.hangs = False
+    apply_plan("2", "n", [new], snapshot, ports, approved=None, resume=fold(told[:1]))
+    assert "/bin/new" in (ports.systemd.unit(UNIT).runs or "")
