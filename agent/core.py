@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -64,11 +66,13 @@ class Core:
         clock: Clock,
         log: Log,
         inline: bool = False,
+        entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.config = config
         self.identity = identity
         self.database = database
         self.clock = clock
+        self.entropy = entropy
         self.log = log
         self.problems = Problems()
         self.journal = Journal(database, identity.key, clock, config.journal_limit)

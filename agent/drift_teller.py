@@ -6,7 +6,6 @@ What is news is `drift_account`, who it was `witness`; when to look is `services
 from __future__ import annotations
 
 import hashlib
-import os
 
 import msgspec
 import trio
@@ -89,7 +88,7 @@ class Teller:
         now = core.clock()
         items = self.account.items
         begun = DriftRecord(
-            ids.ulid(now, os.urandom(10)),
+            ids.ulid(now, core.entropy(10)),
             core.identity.node_id,
             source,
             now,

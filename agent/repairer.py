@@ -6,7 +6,6 @@ the policy's to say, when it has to stop that of `repairing`; `services.drift` c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import msgspec
@@ -110,7 +109,7 @@ class Repairer:
     ) -> tuple[ResourceResult, ...]:
         """Repair what was chosen and return what became of it; nothing if it was applied anew."""
         core = self._core
-        operation = ids.ulid(core.clock(), os.urandom(10))
+        operation = ids.ulid(core.clock(), core.entropy(10))
 
         def job() -> tuple[ApplyResult, Snapshot] | None:
             if core.steps.snapshot() != snapshot or core.steps.stopping.is_set():

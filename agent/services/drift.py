@@ -5,6 +5,7 @@ An event only says "look again"; a full look now and then finds what no event to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
 import trio
@@ -41,9 +42,9 @@ RETRY_SECONDS = 60.0
 VERIFY_EVERY = 12
 
 
-async def run(core: Core) -> NoReturn:
-    """Watch and look for ever."""
-    service = _Service(core)
+async def run(core: Core, opened: Callable[[int], inotify.Inotify] = inotify.Inotify) -> NoReturn:
+    """Watch and look for ever; `opened` makes the watch, or an OSError where there can be none."""
+    service = _Service(core, opened)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.read_events)
@@ -57,8 +58,11 @@ async def run(core: Core) -> NoReturn:
 
 
 class _Service:
-    def __init__(self, core: Core) -> None:
+    def __init__(
+        self, core: Core, opened: Callable[[int], inotify.Inotify] = inotify.Inotify
+    ) -> None:
         self._core = core
+        self._opened = opened
         self.witness = Witness(core.clock)
         self._teller = Teller(core, self.witness)
         self._repairer = Repairer(core)
@@ -210,7 +214,7 @@ class _Service:
             return frozenset(), ""
         if self._watch is None:
             try:
-                self._watch = inotify.Inotify(self._room)
+                self._watch = self._opened(self._room)
             except OSError as error:
                 return frozenset(key for keys in paths.values() for key in keys), str(error)
         self._watch.begin()

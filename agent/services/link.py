@@ -6,6 +6,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -49,6 +50,8 @@ from protocol.session import (
 )
 from protocol.version import VERSION
 
+# How a connection is opened: the address, and the pinned fingerprint of its certificate.
+Connect = Callable[[str, str], AbstractAsyncContextManager[Frames]]
 # Journal messages on their way without an ack: 4 x 512 KiB fill a slow link, and bound both sides.
 WINDOW = 4
 
@@ -58,7 +61,9 @@ def random01() -> float:
     return int.from_bytes(os.urandom(6), "big") / 2**48
 
 
-async def run(core: Core, jitter: Callable[[], float] = random01) -> NoReturn:
+async def run(
+    core: Core, jitter: Callable[[], float] = random01, connect: Connect = link.connect
+) -> NoReturn:
     """Hold the link for ever: connect, talk, wait as long as it takes, again."""
     backoff = Backoff()
     attempt = turn = 0
@@ -66,7 +71,7 @@ async def run(core: Core, jitter: Callable[[], float] = random01) -> NoReturn:
         pins = await _pins(core)
         url = pins.urls[turn % len(pins.urls)]
         talk = _Talk(core, pins)
-        error = await _attempt(talk, url, pins.tls_fingerprint)
+        error = await _attempt(talk, connect(url, pins.tls_fingerprint))
         if error is not None:
             core.log.warning("link down", url=url, error=str(error))
             core.problems.put("link", str(error)[:200])
@@ -79,11 +84,13 @@ async def run(core: Core, jitter: Callable[[], float] = random01) -> NoReturn:
             await trio.sleep(max(delay, talk.retry_after * (1.0 + jitter() / 4)))
 
 
-async def _attempt(talk: _Talk, url: str, fingerprint: str) -> StandfastError | None:
+async def _attempt(
+    talk: _Talk, connection: AbstractAsyncContextManager[Frames]
+) -> StandfastError | None:
     """Hold one link to its end; return what broke it, None if it was closed in order."""
     broken: StandfastError | None = None
     try:
-        async with link.connect(url, fingerprint) as frames:
+        async with connection as frames:
             await talk.hold(frames)
     except* (LinkError, RemoteProtocolError) as group:
         # Tasks of one link fail together; the first of them says enough.
@@ -105,7 +112,7 @@ class _Talk:
         self._session = AgentSession(
             core.identity.key,
             _hello(core),
-            nonce=os.urandom(32),
+            nonce=core.entropy(32),
             heartbeat=core.heartbeat,
             pinned_coordinator_key=pins.coordinator_key,
             enrolment_secret=pins.secret,

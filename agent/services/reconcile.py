@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
 import trio
@@ -14,8 +15,11 @@ from agent.database import StorageError
 RETRY_SECONDS = 5.0
 
 
-async def run(core: Core) -> NoReturn:
-    """Work for ever: woken by a bell, and by nothing else while there is nothing to do."""
+async def run(core: Core, rest: Callable[[], None] = lean.give_back) -> NoReturn:
+    """Work for ever: woken by a bell, and by nothing else while there is nothing to do.
+
+    `rest` is called when what there was to do is done.
+    """
     while True:
         known = core.work_bell.count
         worked = False
@@ -27,5 +31,5 @@ async def run(core: Core) -> NoReturn:
             await trio.sleep(RETRY_SECONDS)
             continue
         if worked:
-            lean.give_back()
+            rest()
         await core.work_bell.heard(known)

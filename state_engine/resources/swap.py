@@ -41,6 +41,9 @@ MIN_SIZE = 10 * PAGE
 _NO_SWAP = frozenset({
     "tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "zfs", "squashfs", "9p", "virtiofs", "fuse",
 })  # fmt: skip
+# Of these programs Alpine has its own, which know short options only. With `set -C` the file is a
+# new one or the shell fails, and nobody can have opened it before it was root's alone.
+_EMPTY = 'umask 077 && rm -f -- "$1" && set -C && : > "$1"'
 _SIZE = re.compile(r"([1-9][0-9]{0,14})([KMGT]?)")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -299,7 +302,7 @@ def _gone(item: SwapSpec, found: FoundSwap) -> tuple[list[Change], list[Step]]:
     if not _is_device(item) and found.place is not None:
         changes.append(Change("file", item.path, None))
         # By hand, so that no copy is kept: it holds memory, which nobody is to find again.
-        steps.append(_run("rm", "--force", "--", item.path))
+        steps.append(_run("rm", "-f", "--", item.path))
     return changes, steps
 
 
@@ -329,19 +332,18 @@ def _there(item: SwapSpec, found: FoundSwap) -> tuple[list[Change], list[Step]]:
     elif active is None:
         changes.append(Change("active", "off", "on"))
     if resize or again or active is None:
-        order = () if item.priority is None else ("--priority", str(item.priority))
+        order = () if item.priority is None else ("-p", str(item.priority))
         steps.append(_run("swapon", *order, "--", item.path))
     return changes, steps
 
 
 def _made(item: SwapSpec, found: FoundSwap, size: int) -> list[Step]:
-    """Return what makes the file anew: nobody can have opened it before it was root's alone."""
-    empty = ("--mode=0600", "--owner=0", "--group=0", "--no-target-directory")
-    steps: list[Step] = [_run("install", *empty, "--", "/dev/null", item.path)]
+    """Return what makes the file anew, as root's alone from its first moment."""
+    steps: list[Step] = [_run("sh", "-c", _EMPTY, "sh", item.path)]
     if found.fstype == "btrfs":  # it swaps only to files that it does not copy on writing
         steps.append(_run("chattr", "+C", "--", item.path))
     # Without holes, which the kernel would refuse.
-    return [*steps, _run("fallocate", "--length", str(size), "--", item.path)]
+    return [*steps, _run("fallocate", "-l", str(size), "--", item.path)]
 
 
 def _run(*argv: str) -> RunScript:

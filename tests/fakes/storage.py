@@ -55,11 +55,11 @@ class FakeStorage(FakePrograms):
         if argv[0] in {"swapon", "swapoff", "mkswap", "blkid"}:
             return self._swap(argv)
         match argv:
-            case ("install", *_, "--", "/dev/null", path):
+            case ("sh", "-c", _, "sh", path):
                 self.files.put(path, Node("file", 0o600, 0, 0))
-            case ("fallocate", "--length", size, "--", path):
+            case ("fallocate", "-l", size, "--", path):
                 self.files.nodes[path].content = b"\0" * int(size)
-            case ("rm", "--force", "--", path):
+            case ("rm", "-f", "--", path):
                 self.files.nodes.pop(path, None)
             case ("chmod", "0600", "--", path):
                 self.files.nodes[path].mode = 0o600

@@ -116,7 +116,9 @@ def back(pairs: Sequence[tuple[Owned, Found]]) -> tuple[Step, ...]:
     brought: list[Step] = []
     for wanted, each in pairs:
         # rm says nothing of what is not there; a file is not written where a link of ours stands.
-        call = ProgramCall(("rm", "--force", "--", each.path), timeout=30.0)
+        # Short options: Alpine's rm knows no others, and this is what has to work when all else did
+        # not.
+        call = ProgramCall(("rm", "-f", "--", each.path), timeout=30.0)
         if each.type == "file" and each.data is not None:
             brought += [RunScript(call, "revert")] if wanted.target is not None else []
             brought.append(WriteFile(each.path, each.data, each.mode, OWNER, OWNER))
