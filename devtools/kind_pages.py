@@ -65,7 +65,8 @@ def page(note: str, kind: Kind) -> str:
 def described(kind: msgspec.inspect.Type) -> tuple[str, str]:
     """Return a field's type in words, and what its description says."""
     if isinstance(kind, msgspec.inspect.Metadata):
-        extra = msgspec.convert(kind.extra_json_schema or {}, dict[str, object])
+        schema: object = getattr(kind, "extra_json_schema", None)
+        extra = msgspec.convert(schema or {}, dict[str, object])
         return described(kind.type)[0], str(extra.get("description", ""))
     return _words(kind), ""
 

@@ -25,7 +25,7 @@ class FakeIp(FakePrograms):
     def run(self, call: ProgramCall) -> CapturedStream:
         self.calls.append(" ".join(call.argv))
         match call.argv:
-            case ("rm", "--force", "--", path):
+            case ("rm", "-f", "--", path):
                 self.files.nodes.pop(path, None)
                 return CapturedStream(0, "", "")
             case ("ip", "address", verb, address, "dev", name):

@@ -46,7 +46,7 @@ def test_a_file_is_roots_alone_before_it_has_a_size() -> None:
     difference = compared(StoragePorts(), path="/swap", size="64K", priority=3)
     assert difference.action == "create"
     assert [each.split()[0] for each in commands(difference)] == [
-        "install", "fallocate", "mkswap", "swapon",
+        "sh", "fallocate", "mkswap", "swapon",
     ]  # fmt: skip
     assert "--mode=0600" in commands(difference)[0]
 
