@@ -247,6 +247,71 @@ def remove(ctx: click.Context, who: str, yes: bool) -> int:
         return _tell(session, None, operator_id, f"{username} may not sign any more")
 
 
+@operator.command("rotate")
+@YES
+@click.pass_context
+def rotate(ctx: click.Context, yes: bool) -> int:
+    """Change your key: the old one signs the new one, and the roster names it.
+
+    As an admin you sign that roster yourself; else you get a line for an admin. Run it again once
+    others have signed. Decisions that your old key has signed and no host has acted on are void.
+    """
+    from client import key_change, operator_key
+    from client.failures import AuthError
+    from client.questions import confirm
+    from protocol import ids, sealing
+
+    with opened(ctx) as session:
+        if key_change.has_begun(session.directory) and key_change.finish(session):
+            own = ids.operator_id(operator_key.load(session.directory).public)
+            return _tell(session, None, own, "your new key is in force; the old one is gone")
+        trusted, old = session.trusted(), session.key
+        entry = trusted.roster.find(ids.operator_id(old.public))
+        if entry is None:
+            raise AuthError("your key is not in the roster", code="signer_unknown")
+        new = key_change.next_key(session.directory)
+        if entry.role != "admin":
+            line = key_change.statement(old, new, session.now())
+            text = f"an admin types: standfast operator replace {entry.username} {line}"
+            session.out.lines([text, "then you: standfast operator rotate"])
+            return 0
+        public = sealing.operator_key(new.seed()).public.hex()
+        following = key_change.replaced(trusted, entry, new.public, public, session.now())
+        confirm(f"Sign version {following.version} of the roster with a new key?", yes=yes)
+        if (waiting := _bring(session, trusted, following)) is not None:
+            return waiting
+        key_change.finish(session)
+        own = ids.operator_id(new.public)
+        return _tell(session, None, own, "your new key is in force; the old one is gone")
+
+
+@operator.command("replace")
+@click.argument("who", metavar="OPERATOR")
+@click.argument("statement")
+@YES
+@click.pass_context
+def replace(ctx: click.Context, who: str, statement: str, yes: bool) -> int:
+    """Give OPERATOR the new key that the old one has named; role and grants stay."""
+    from client import key_change
+    from client.questions import confirm
+    from protocol import ids
+
+    with opened(ctx) as session:
+        trusted = session.trusted()
+        operator_id, username = _who(session, trusted, who)
+        held = trusted.roster.find(operator_id)
+        if held is None:
+            raise click.UsageError(f"{username} is not in the roster")
+        public, sealing_key = key_change.read_statement(statement, held)
+        own = ids.fingerprint(public)
+        confirm(f"Give {username} the key {own}, which the old one has named?", yes=yes)
+        following = key_change.replaced(trusted, held, public, sealing_key, session.now())
+        if (waiting := _bring(session, trusted, following)) is not None:
+            return waiting
+        new = ids.operator_id(public)
+        return _tell(session, None, new, f"{username} signs with the key {own}")
+
+
 def _bring(session: Session, trusted: TrustedRoster, following: Roster) -> int | None:
     """Return None once the change is in force, or the exit code if others have to sign first."""
     from client import proposing

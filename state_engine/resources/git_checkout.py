@@ -183,10 +183,11 @@ class GitCheckout:
         del verify
         checkout = _spec(spec)
         git = _git(checkout)
+        git.refuse_place(ports)
         empty = _is_empty_directory(checkout.path, ports)
         tree = None if empty else git.look(ports)
         target, note = checkout.commit, None
-        if checkout.tag is not None and tree is not None:
+        if checkout.tag is not None and tree is not None and not tree.foreign:
             target = git.tagged(checkout.tag, ports)
         if checkout.branch is not None and checkout.repo is not None:
             try:
@@ -195,7 +196,11 @@ class GitCheckout:
                 if tree is None:
                     raise
                 note = str(error)  # cut off from the remote, local changes can still be seen
-        origin = None if tree is None else git.origin(ports)
+        if tree is None or tree.foreign:
+            return GitObservation(tree, target, None, note, empty)
+        if tree.head not in {target, "unborn"}:
+            tree = msgspec.structs.replace(tree, stray=git.is_stray(ports))
+        origin = git.origin(ports)
         return GitObservation(tree, target, origin, note, empty)
 
     def compare(self, spec: Spec, observation: Observation | None, context: Context) -> Difference:
@@ -238,7 +243,7 @@ class GitCheckout:
             return Undo(message="forgotten: there is no checkout")
         if not applied.created:
             return Undo(message="kept: it was there before us")
-        if (reason := tree.work) is not None and not checkout.force:
+        if (reason := tree.work) is not None and (tree.foreign or not checkout.force):
             return Undo(message=f"kept: {reason}")
         change = Change("revision", tree.head)
         return Undo(_git(checkout).delete(), (change,), "delete the checkout")
@@ -263,6 +268,9 @@ class GitCheckout:
         tree = found.tree
         if tree is None:
             return Difference("none")
+        if tree.foreign:
+            message = f"{checkout.path} is not deleted: {tree.work}; name its `owner`"
+            return Difference("error", message=message)
         if (reason := tree.work) is not None and not checkout.force:
             message = f"{checkout.path} is not deleted: {reason}; `force: true` would lose it"
             return Difference("error", message=message)
@@ -318,7 +326,8 @@ def _changes(checkout: GitCheckoutSpec, found: GitObservation) -> tuple[Change, 
         return ()
     changes: list[Change] = []
     if found.origin != checkout.repo:
-        changes.append(Change("repo", found.origin, checkout.repo))
+        here = git_tools.shown_address(found.origin)
+        changes.append(Change("repo", here, checkout.repo))
     unknown = found.target is None and found.note is None  # a tag that is not here yet
     if unknown or found.target not in {None, tree.head}:
         changes.append(Change("revision", tree.head, found.target or _wanted(checkout)))

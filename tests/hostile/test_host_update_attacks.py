@@ -145,7 +145,7 @@ def test_wrong_software(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stolen", "expected"),
     [((ADA,), Reason.ROSTER_INVALID), ((ADA, COORDINATOR), Reason.ROSTER_INVALID), ((), "invalid")],
-    ids=str,
+    ids=("one admin", "one admin and the coordinator", "nobody"),
 )
 def test_keys_below_the_threshold(stolen: tuple[object, ...], expected: str) -> None:
     """One admin's key of two, and every key of the coordinator, change no roster."""

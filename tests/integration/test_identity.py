@@ -137,3 +137,28 @@ def test_a_host_installed_anew_keeps_its_id_by_a_recovery_key(fleet: LocalFleet)
     fleet.start_agent("thief", key)
     wait_for("the thief to be refused", lambda: "key_spent" in fleet.log("thief") or None)
     assert field(agent(fleet), "fingerprint") == own
+
+
+def test_an_operator_changes_the_key_and_goes_on_signing(fleet: LocalFleet) -> None:
+    """The old key is gone from the disk, decides nothing any more, and hosts have followed."""
+    key_file = fleet.directory / "operator" / "operator.key"
+    old = key_file.read_bytes()
+    before = field(fleet.ask("operator", "whoami"), "operator_id")
+    fleet.cli("operator", "rotate", "--yes")
+    after = field(fleet.ask("operator", "whoami"), "operator_id")
+    assert before != after
+    for path in (fleet.directory / "operator").rglob("*"):
+        assert not path.is_file() or path.read_bytes() != old
+    module = fleet.directory / "again.ordo.yaml"
+    target = fleet.directory / "again"
+    module.write_text(
+        "name: again\nsupports:\n  - platform: linux\nresources:\n"
+        f"  - resource:\n      file-unix: {{path: {target}, content: 'again'}}\n",
+        encoding="utf-8",
+    )
+    fleet.cli("state", "upload", str(module))
+    fleet.cli("state", "apply", NODE, "--module", "again", "--yes")
+    assert target.read_text(encoding="utf-8") == "again"
+    key_file.write_bytes(old)
+    shutil.rmtree(fleet.directory / "operator" / "tokens")
+    assert NODE not in fleet.cli("agents", "list", codes=[3])

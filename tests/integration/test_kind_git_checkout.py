@@ -178,6 +178,70 @@ def test_an_absent_checkout_is_deleted_unless_work_would_be_lost(world: World) -
     assert world.plan(spec).summary.none == 1
 
 
+WORK = ["ignored file", "ignored directory", "stash", "commit"]
+
+
+def worked(world: World, how: str) -> None:
+    """Do in a checkout what git's short status does not tell of."""
+    if how.startswith("ignored"):
+        exclude = world.tree / ".git/info/exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_text("/local*\n", encoding="utf-8")
+        (world.tree / "local").mkdir()
+        place = world.tree / ("local/db" if "directory" in how else "local.conf")
+        place.write_text("mine\n", encoding="utf-8")
+        return
+    (world.tree / "file").write_text("mine\n", encoding="utf-8")
+    words = ("stash", "push", "--quiet") if how == "stash" else ("commit", "-qam", "mine")
+    git(world.tree, *words)
+
+
+@pytest.mark.parametrize("how", WORK)
+def test_work_that_the_status_does_not_tell_of_keeps_a_checkout(world: World, how: str) -> None:
+    """What git ignores is mostly somebody's settings or data; it stays in both ways of removal."""
+    outcome = world.apply(world.spec(tag="v1"))
+    worked(world, how)
+    kept = world.apply(before=outcome.snapshot)
+    assert "kept:" in (kept.result.resources[0].message or "")
+    assert world.tree.exists()
+    absent = world.spec(ensure="absent")
+    assert world.plan(absent).resources[0].action == "error"
+    world.apply(absent)
+    assert world.tree.exists()
+    assert world.apply({**absent, "force": True}).result.status == "succeeded"
+    assert not world.tree.exists()
+
+
+@pytest.mark.needs_root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_tree_that_became_somebody_elses_is_not_deleted_unseen(world: World) -> None:
+    """Git is not run in it, so nobody knows what is in it."""
+    spec = world.spec(tag="v1", owner="root")
+    outcome = world.apply(spec)
+    (world.tree / "notes").write_text("mine\n", encoding="utf-8")
+    for path in [world.tree, *world.tree.rglob("*")]:
+        shutil.chown(path, "nobody")
+    kept = world.apply(before=outcome.snapshot)
+    assert "nobody" in (kept.result.resources[0].message or "")
+    absent = world.spec(ensure="absent", owner="root", force=True)
+    assert world.plan(absent).resources[0].action == "error"
+    world.apply(absent)
+    assert (world.tree / "notes").exists()
+
+
+@pytest.mark.needs_root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_runs_no_git_where_another_user_could_put_a_tree(tmp_path: Path) -> None:
+    """Between the look and the run he could put another tree there, or a link to one."""
+    place = tmp_path / "his"
+    place.mkdir()
+    world = World(place)
+    shutil.chown(place, "nobody")
+    (item,) = world.plan(world.spec(tag="v1")).resources
+    assert item.action == "error"
+    assert "`owner: nobody`" in (item.message or "")
+
+
 @pytest.mark.needs_root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_another_users_tree_is_his() -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from state_engine.ports import PortError, Ports, ProgramCall
 from state_engine.resources.contract import RemoveDirectory, RunScript, SpecProblem, Step
+from state_engine.resources.parts import way
 
 FETCH_TIMEOUT = 1_800.0  # a large repository over a slow line
 LOCAL_TIMEOUT = 300.0
@@ -54,7 +55,9 @@ class Worktree(msgspec.Struct, frozen=True):
     """A working tree: the commit that is checked out, and what in it somebody may miss.
 
     `changed` are files that git knows and that are not as committed; `others` counts those that it
-    does not know; `branches` are the local ones.
+    does not know, `ignored` those that it is told not to; `branches` are the local ones. `stray`:
+    the commit is on no branch or tag of the remote. `foreign`: it is another user's, so git was not
+    run in it and nothing is known but the commit.
     """
 
     head: str
@@ -62,17 +65,25 @@ class Worktree(msgspec.Struct, frozen=True):
     changed: tuple[str, ...] = ()
     others: int = 0
     branches: tuple[str, ...] = ()
+    ignored: int = 0
+    stashed: bool = False
+    stray: bool = False
+    foreign: bool = False
 
     @property
     def work(self) -> str | None:
         """What in it may be somebody's work, or None."""
-        if self.changed:
-            return f"{self.changed[0]} is changed and not committed"
-        if self.others:
-            return f"it holds {self.others} files that git does not know"
-        if self.branches:
-            return f"it has the branch {self.branches[0]}"
-        return None
+        reasons = (
+            (self.foreign, f"it belongs to {self.owner}, and was not looked into"),
+            (self.changed, f"{', '.join(self.changed[:1])} is changed and not committed"),
+            (self.others, f"it holds {self.others} files that git does not know"),
+            (self.branches, f"it has the branch {', '.join(self.branches[:1])}"),
+            (self.stashed, "it holds a stash"),
+            (self.stray, f"its commit {self.head[:12]} is nowhere else"),
+            # Mostly somebody's settings or data.
+            (self.ignored, f"it holds {self.ignored} files that git is told to ignore"),
+        )
+        return next((reason for there, reason in reasons if there), None)
 
 
 class Git:
@@ -96,13 +107,38 @@ class Git:
             raise PortError(f"{self._path} is there and is no git working tree", "EEXIST")
         owner = ports.accounts.user(stat.uid)
         if self._owner is not None and owner != self._owner and str(stat.uid) != self._owner:
-            return Worktree(self._head(ports), owner)
+            return Worktree(self._head(ports), owner, foreign=True)
         # NUL-terminated: a name may hold everything else.
         words = ("status", "--porcelain=v1", "-z", "--untracked-files=normal")
-        changed, others = parse_status(self._said((*words, "--ignore-submodules=none"), ports))
+        said = self._said((*words, "--ignored", "--ignore-submodules=none"), ports)
+        changed, others = parse_status(said)
         return Worktree(
-            self._head(ports), self._owner or owner, changed, others, self._branches(ports)
+            self._head(ports),
+            self._owner or owner,
+            changed,
+            others,
+            self._branches(ports),
+            ignored=sum(entry.startswith("!! ") for entry in said.split("\0")),
+            stashed=self._ref("refs/stash", ports) is not None,
         )
+
+    def refuse_place(self, ports: Ports) -> None:
+        """Refuse to run git as root where somebody else could put a tree of his.
+
+        git obeys the settings of whatever tree stands there, and `find` deletes it; both walk the
+        path by themselves.
+
+        Raises:
+            PortError: somebody could.
+        """
+        reason = way.not_ours(self._path, ports) if self._owner is None else None
+        if reason is not None:
+            raise PortError(f"git is not run in {self._path} as root: {reason}", "EPERM")
+
+    def is_stray(self, ports: Ports) -> bool:
+        """Say whether the commit that is checked out is on no branch or tag of the remote."""
+        words = ("rev-list", "--max-count=1", "HEAD", "--not", "--remotes", "--tags")
+        return bool(self._said(words, ports).strip())
 
     def tagged(self, tag: str, ports: Ports) -> str | None:
         """Return the commit of a tag that is here, or None."""
@@ -246,6 +282,15 @@ def check_address(repo: str) -> list[SpecProblem]:
     return []
 
 
+def shown_address(repo: str | None) -> str | None:
+    """Return an address without the name and password that somebody may have put into it."""
+    before, mark, rest = (repo or "").partition("://")
+    host, slash, path = rest.partition("/")
+    if not mark or "@" not in host or before == "ssh":
+        return repo
+    return f"{before}://***@{host.rpartition('@')[2]}{slash}{path}"
+
+
 def is_ref_name(name: str) -> bool:
     """Say whether a string can be the name of a branch or tag."""
     bad = ("..", "//", "@{", "/.", "./")
@@ -262,7 +307,7 @@ def parse_status(text: str) -> tuple[tuple[str, ...], int]:
         code, name = entry[:2], entry[3:]
         if code == "??":
             others += 1
-        elif code.strip():
+        elif code.strip() and code != "!!":
             changed.append(name)
             if "R" in code or "C" in code:
                 next(entries, None)  # the name that it had before
@@ -292,7 +337,8 @@ def _git_call(
     # No setting in the tree leads to another one, and no repository above it takes its place.
     ceiling = path.rpartition("/")[0] or "/"
     place = (("GIT_WORK_TREE", path), ("GIT_CEILING_DIRECTORIES", ceiling))
-    argv = ("git", "-C", path, *options, *words)
+    # Whatever the host's own settings say of trees that belong to others: none is obeyed.
+    argv = ("git", "-C", path, *options, "-c", "safe.directory=", *words)
     return ProgramCall(argv, timeout=timeout, user=owner, env=(*_ENVIRONMENT, *place))
 
 

@@ -106,3 +106,13 @@ def test_only_our_own_checkout_without_work_goes(
     undo = KIND.undo(item.spec, found, AppliedResource(item, created=created))
     assert bool(undo.steps) == goes
     assert goes or (undo.message or "").startswith("kept:")
+
+
+def test_a_password_in_an_address_that_somebody_set_is_not_shown() -> None:
+    """A plan is read by more people than `.git/config` is."""
+    address = "https://me:hunter2@git.example.org/a.git"
+    found = GitObservation(Worktree(OLD, "root"), OLD, address)
+    difference = KIND.compare(spec(commit=OLD), found, Context())
+    assert [change.field for change in difference.changes] == ["repo"]
+    assert "hunter2" not in str(difference.changes)
+    assert "git.example.org" in str(difference.changes)

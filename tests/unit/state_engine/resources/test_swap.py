@@ -48,7 +48,7 @@ def test_a_file_is_roots_alone_before_it_has_a_size() -> None:
     assert [each.split()[0] for each in commands(difference)] == [
         "sh", "fallocate", "mkswap", "swapon",
     ]  # fmt: skip
-    assert "--mode=0600" in commands(difference)[0]
+    assert "umask 077" in commands(difference)[0]
 
 
 def test_a_copying_file_system_is_told_not_to() -> None:

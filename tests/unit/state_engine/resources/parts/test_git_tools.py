@@ -86,7 +86,7 @@ def test_a_tree_of_another_owner_is_not_given_to_git() -> None:
     ports.files.put("/t", Node("directory", 0o755, 1000, 1000))
     ports.files.put("/t/.git", Node("directory", 0o755, 1000, 1000))
     ports.files.put("/t/.git/HEAD", Node("file", 0o644, 1000, 1000, b"a" * 40))
-    assert Git("/t", "root").look(ports) == Worktree("a" * 40, "app")
+    assert Git("/t", "root").look(ports) == Worktree("a" * 40, "app", foreign=True)
     assert ports.programs.calls == []
 
 
@@ -131,3 +131,4 @@ def test_every_call_has_the_safe_settings() -> None:
         assert env["GIT_TERMINAL_PROMPT"] == "0"
         assert step.call.user == "app"
         assert step is steps[-1] or env["GIT_WORK_TREE"] == "/srv/t"
+        assert "safe.directory= " in argv  # nobody's `*` lets us obey another user's settings
