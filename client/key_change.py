@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from client import login, operator_key
+from client import operator_key
 from client.failures import AuthError, BadUsageError
 from client.roster_edits import following
 from client.session import Session
@@ -37,15 +37,21 @@ def has_begun(directory: Path) -> bool:
 
 
 def finish(session: Session) -> bool:
-    """Put the new key in the old one's place if the coordinator knows it; say whether it does."""
-    new = next_key(session.directory)
+    """Put the new key in the old one's place once the roster names it; say whether it does.
+
+    The roster says it, not the coordinator: else that could take the key away that still signs.
+    """
+    old, new = session.key, next_key(session.directory)
+    session.act_with(new)
     try:
-        token = login.log_in(session.api, session.profile, new, session.now())
+        named = session.trusted().roster.find(ids.operator_id(new.public)) is not None
     except AuthError:
-        return False
-    (session.directory / NEXT_FILE).replace(operator_key.key_path(session.directory))
-    login.save_token(session.directory, session.profile, token)
-    return True
+        named = False
+    if named:
+        (session.directory / NEXT_FILE).replace(operator_key.key_path(session.directory))
+    else:
+        session.act_with(old)
+    return named
 
 
 def replaced(

@@ -80,6 +80,10 @@ class Session:
             self._key = operator_key.load(self.directory)
         return self._key
 
+    def act_with(self, key: SigningKey) -> None:
+        """Log in and sign with this key in what follows."""
+        self._key, self._current = key, None
+
     @property
     def profile(self) -> Profile:
         """The profile in use, by --profile, --url or the default."""

@@ -30,10 +30,10 @@ from state_engine.resources.parts import archive_files
 from state_engine.resources.parts.archive_files import ArchiveError, Member
 from state_engine.resources.parts.archive_source import archive_bytes, archive_digest
 from state_engine.resources.parts.archive_tree import Differing, Wish, differences, is_ours
+from state_engine.resources.parts.source_address import check_source
 from state_engine.resources.parts.unix_paths import check_account, check_mode, check_path, mode_bits
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_ADDRESS = re.compile(r"(?:https?|file)://[!-~]+|artifact:[0-9a-f]{64}")
 # How many files a plan names.
 _NAMED = 20
 
@@ -42,8 +42,8 @@ class ArchiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of a tar (plain, gzip, xz, bzip2) or zip archive, unpacked into a directory.
 
     Every file of it is managed: one that is missing or changed is drift, and is brought back (a
-    copy of what stood there is kept). Other files in the directory stay, those of an earlier
-    archive too. An archive is refused as a whole if a name or a link in it leads out of the
+    copy of what stood there is kept). A directory has one archive; other files in it stay, those of
+    an earlier archive too. An archive is refused as a whole if a name or a link in it leads out of the
     directory, if it holds a device, or if it unpacks to more than 20,000 members or 512 MiB.
     Removal and `ensure: absent` take out what is still as the archive has it.
     """
@@ -113,9 +113,10 @@ class ArchiveObservation(msgspec.Struct, frozen=True):
 
     def state(self) -> Json:
         """Return what a decision binds: the archive, and what of it is not as it should be."""
-        found: list[Json] = [[item.path, item.what] for item in self.differing]
+        found: list[Json] = [[item.path, item.what, item.digest] for item in self.differing]
         return {
             "archive": self.digest,
+            "directory": self.directory,
             "differing": canonical.digest(found),
             "ours": self.ours,
             "done": self.done,
@@ -141,22 +142,19 @@ class Archive:
             problems.append(SpecProblem("sha256", f"`{wish.sha256}` is no SHA-256", hint))
         if wish.source.startswith("/"):
             problems += check_path("source", wish.source)
-        elif not _ADDRESS.fullmatch(wish.source):
-            hint = "an absolute path, https://…, file://… or artifact:<SHA-256>"
-            problems.append(SpecProblem("source", f"`{wish.source}` is no address", hint))
-        elif _digest(wish) is None:
-            message = "what comes from elsewhere needs its `sha256`"
-            problems.append(SpecProblem("sha256", message, "as `sha256sum` prints it"))
+        else:
+            problems += _check_address(wish)
         problems += check_account("owner", wish.owner) + check_account("group", wish.group)
         return problems + check_mode(wish.mode)
 
     def identity(self, spec: Spec, resource_id: str | None) -> str | None:
-        """Return the directory and where its content comes from: several may share one."""
+        """Return the directory: its next version has another source and is no other resource.
+
+        Else the one before would be removed after it, with all that both hold.
+        """
         del resource_id
-        path, source = spec.get("path"), spec.get("source")
-        if isinstance(path, str) and isinstance(source, str):
-            return f"{path}:{source.rpartition('/')[2]}"
-        return None
+        path = spec.get("path")
+        return path if isinstance(path, str) else None
 
     def watches(self, spec: Spec) -> tuple[str, ...]:
         """Return the directory, `creates`, and an archive on this host."""
@@ -265,6 +263,16 @@ def _digest(wish: ArchiveSpec) -> str | None:
     if wish.sha256 is None and wish.source.startswith("artifact:"):
         return wish.source.removeprefix("artifact:")
     return wish.sha256
+
+
+def _check_address(wish: ArchiveSpec) -> list[SpecProblem]:
+    digest = _digest(wish)
+    found = check_source(wish.source, digest or "0" * 64)
+    problems = [problem for problem in found if problem.field == "source"]
+    if digest is None and not problems:
+        message = "what comes from elsewhere needs its `sha256`"
+        problems.append(SpecProblem("sha256", message, "as `sha256sum` prints it"))
+    return problems
 
 
 def _members(wish: ArchiveSpec, digest: str, ports: Ports) -> tuple[Member, ...]:

@@ -17,6 +17,7 @@ from protocol.canonical import Json
 from state_engine.engine.apply import apply_plan
 from state_engine.host.linux import LinuxPorts
 from state_engine.model import Snapshot
+from state_engine.resources.archive import Archive
 from state_engine.resources.parts import archive_files, git_tools
 from state_engine.resources.parts.archive_files import ArchiveError
 from tests.fakes.archives import FORMATS, entry, packed, sha, tar
@@ -181,3 +182,43 @@ def test_a_planted_link_in_the_tree_is_not_followed(tmp_path: Path) -> None:
 def test_an_address_that_runs_something_is_refused(repo: str) -> None:
     """Helpers, options, secrets in the open, ways without encryption."""
     assert git_tools.check_address(repo) != []
+
+
+LINKS = [
+    {"x/y/s": "../..", "x/y/l": "s/.."},
+    {"d/s": "../e", "d/l": "s/t/../../.."},
+    {"s": "d", "l": "s/t/../.."},
+]
+
+
+@pytest.mark.parametrize("links", LINKS)
+@pytest.mark.parametrize("form", ["tar", "zip"])
+def test_links_do_not_lead_out_of_the_tree_by_way_of_each_other(
+    links: dict[str, str], form: str
+) -> None:
+    """Each by itself stays inside; what is above the end of a link its words do not tell."""
+    assert "out of the tree" in refused(packed({"d/x": b"", "e/x": b""}, form, links=links))
+    plain = {"lib64": "lib", "lib/a": "b", "bin/t": "../lib64/a", "x": "lib64/c/../d"}
+    plain.pop("x")
+    data = packed({"lib/b": b""}, form, links=plain)
+    assert archive_files.manifest(data, sha(data), 0)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_is_packed_in_the_usual_way_or_refused(method: int) -> None:
+    """The other ways take as much memory for one piece as the archive likes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("a", bytes(100_000))
+    assert "`a` is packed" in refused(out.getvalue())
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["https://me:hunter2@example.org/a.tgz", "http://tok@example.org/a.tgz", "https:///a", "file://h/a"],
+)
+def test_an_address_with_a_password_is_refused_and_not_repeated(source: str) -> None:
+    """It would stand in every plan and error."""
+    problems = Archive().validate({"path": "/opt/t", "source": source, "sha256": "0" * 64})
+    assert [problem.field for problem in problems] == ["source"]
+    assert "hunter2" not in str(problems)

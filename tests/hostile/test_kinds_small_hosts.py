@@ -42,7 +42,7 @@ def test_what_takes_back_a_change_of_the_network_runs_there(tmp_path: Path) -> N
     path = tmp_path / "drop-in"
     path.write_text("x", encoding="utf-8")
     (step,) = owned_files.back([(Owned(str(path), "x"), Found(str(path)))])
-    assert ran(step).stderr == ""
+    assert not ran(step).stderr
     assert not path.exists()
 
 
@@ -55,7 +55,7 @@ def test_a_swap_file_is_made_there_and_is_private_from_its_first_moment(tmp_path
     with path.open("rb") as held:
         empty, long, _, on = swap_steps(str(path))
         for step in (empty, long):
-            assert ran(step).stderr == ""
+            assert not ran(step).stderr
         assert held.read() == b"old"
     found = path.stat()
     assert (stat.S_IMODE(found.st_mode), found.st_size) == (0o600, 1 << 20)

@@ -55,6 +55,46 @@ def test_one_host_is_never_suspected(stored: list[bool]) -> None:
 
 
 @given(
+    st.integers(min_value=0, max_value=3),
+    st.lists(st.booleans(), max_size=20),
+    st.booleans(),
+)
+def test_a_host_whose_first_welcome_was_lost_is_never_suspected(
+    lost: int, stored: list[bool], forgotten: bool
+) -> None:
+    """Nor one that comes back with an old value after the coordinator's database was put back."""
+    coordinator, host = Coordinator(), Host("web-1")
+    if forgotten:
+        for _ in range(3):
+            host.take(coordinator.link(host))
+        coordinator.line = Line()
+    for _ in range(lost + 1):
+        coordinator.link(host)
+    for kept in stored:
+        judged = coordinator.link(host)
+        if kept:
+            host.take(judged)
+    assert not coordinator.line.diverged
+
+
+@given(st.booleans(), st.booleans())
+def test_two_copies_that_both_come_for_the_first_time_are_found(
+    forgotten: bool, again: bool
+) -> None:
+    """Whoever is taken for the host at first: with the other's next link both are known."""
+    coordinator, real = Coordinator(), Host("real")
+    if forgotten:
+        real.take(coordinator.link(real))
+        coordinator.line = Line()
+    copy = Host("copy", real.held)
+    turns = (real, copy, real, copy) if again else (real, real, copy, copy, real)
+    for host in turns:
+        host.take(coordinator.link(host))
+    assert coordinator.line.diverged
+    assert len(coordinator.line.holders) == 2
+
+
+@given(
     st.integers(min_value=0, max_value=5),
     st.lists(st.tuples(st.booleans(), st.booleans()), max_size=ratchet.MAX_OVERTAKEN),
 )

@@ -9,17 +9,26 @@ from typing import Literal
 import msgspec
 import trio
 
-from coordinator.domain import agents, clones, modules, revocations, roster, run_decisions, runs
+from coordinator.domain import (
+    agents,
+    clones,
+    modules,
+    revocations,
+    roster,
+    run_decisions,
+    runs,
+    tags,
+)
 from coordinator.domain import enrolment_keys as keys
 from coordinator.domain.actor import Actor
 from coordinator.domain.refusals import Refusal
 from coordinator.store.database import Tx
 from protocol import api, api_clones, decisions, dsse, ids, reports
 from protocol import revocations as taken_back
-from protocol import roster as rosters
 from protocol.decisions import Decision
 from protocol.reports import PlanResult
 from protocol.roster import ApprovalRule, Roster
+from protocol.run_table import RUN_FINAL
 from tests.fakes import people
 from tests.simulation.centre import CONFIG, Centre
 from tests.simulation.chance import Chance
@@ -59,7 +68,6 @@ class Desk:
         self.entropy = chance.stream("desk entropy").randbytes
         self.quorum = self.luck.choice((1, 1, 1, 2))
         self.most = self.quorum
-        self._versions: list[dsse.Envelope] = []
 
     def now(self) -> int:
         """Return the operators' time, which is right."""
@@ -79,13 +87,9 @@ class Desk:
         envelope = people.sign_roster(first, ADMIN)
         started = roster.start_with(tx, (envelope,))
         assert not isinstance(started, Refusal), started
-        self._keep(first, envelope)
+        self._oracle.rosters.append(first)
         for name in NAMES:
             self._upload(tx, name)
-
-    def _keep(self, version: Roster, envelope: dsse.Envelope) -> None:
-        self._versions.append(envelope)
-        self._oracle.rosters.append(version)
 
     def upload(self) -> None:
         """Upload another version of a module, signed by an operator."""
@@ -102,28 +106,24 @@ class Desk:
 
     def renew_roster(self) -> None:
         """Put another version of the roster in force, with a higher epoch now and then."""
-        held, last = self._oracle.rosters[-1], self._versions[-1]
+        there = self._centre.call(roster.current)
+        if there is None:
+            return
+        held = there.roster
         epochs = dict(held.epochs)
         if self.luck.random() < 0.5:
             epochs[ids.DEFAULT_SCOPE] = held.epoch(ids.DEFAULT_SCOPE) + 1
         version = msgspec.structs.replace(
             held,
             version=held.version + 1,
-            previous=reports.content_digest(last.content()),
+            previous=there.digest,
             issued_at=self.now(),
             epochs=epochs,
         )
         envelope = people.sign_roster(version, ADMIN)
         # From the signature on it is a true one, whatever becomes of the answer.
         self._oracle.rosters.append(version)
-        taken = self._centre.call(lambda tx: roster.accept(tx, BY, envelope))
-        if taken is None or isinstance(taken, Refusal):
-            # Perhaps it was stored all the same: the next one has to continue what is there.
-            there = self._centre.call(roster.current)
-            if there is None or there.roster.version != version.version:
-                self._oracle.rosters.pop()
-                return
-        self._versions.append(envelope)
+        self._centre.call(lambda tx: roster.accept(tx, BY, envelope))
         self._trace.note("roster", version.version, version.epoch(ids.DEFAULT_SCOPE))
 
     def enrolment_key(self, *, approve: bool) -> str | None:
@@ -146,6 +146,11 @@ class Desk:
                 )
             )
             self._trace.note("approve", names[agent.node_id])
+
+    def tag(self, node_id: str, value: str) -> None:
+        """Set a tag of a host."""
+        self._centre.call(lambda tx: tags.put(tx, BY, node_id, "mark", value, None))
+        self._trace.note("tag", node_id)
 
     def resolve_clones(self, addresses: dict[str, str]) -> None:
         """Choose, for each key that several hold, the holder at the host's true address."""
@@ -269,11 +274,6 @@ class Desk:
     def withdraw_all(self) -> None:
         """Cancel every run that is not over."""
         found = self._centre.call(lambda tx: runs.list_runs(tx, limit=500))
-        over = {"succeeded", "failed", "denied", "cancelled", "expired", "completed"}
         for run in found[0] if found is not None else ():
-            if run.phase not in over:
+            if run.phase not in RUN_FINAL:
                 self._centre.call(lambda tx, name=run.run_id: runs.cancel(tx, BY, name))
-
-    def second_roster_signature(self) -> bytes:
-        """Return the canonical bytes of the newest roster, for attacks that alter it."""
-        return rosters.encode(self._oracle.rosters[-1])

@@ -41,8 +41,9 @@ class Hostile:
         self._rosters: deque[RosterUpdate] = deque(maxlen=MEMORY)
         self._heads: dict[str, Head] = {}
         self.on = False
+        self._forged: set[bytes] = set()
         # Hosts that were shown two histories.
-        self.forked: set[str] = set()
+        self.shown: set[str] = set()
 
     def saw(self, connection: Connection, frame: bytes) -> None:
         """Remember what can be used again."""
@@ -72,7 +73,7 @@ class Hostile:
             return
         self._trace.note("lie", connection.host, kind)
         if kind == "head":
-            self.forked.add(connection.host)
+            self._forged.add(frame)
         connection.down.add(frame)
 
     def _message(self, kind: str, host: str) -> Message | None:

@@ -127,7 +127,7 @@ def _manifest(data: bytes, strip: int) -> tuple[Member, ...]:
         _check_way(path, members)
     for member in members.values():
         if member.kind == "symlink":
-            _check_link(member)
+            _check_link(member, members)
     return tuple(sorted(members.values(), key=lambda member: member.path.split("/")))
 
 
@@ -140,19 +140,25 @@ def _check_way(path: str, members: dict[str, Member]) -> None:
             raise ArchiveError(f"`{path}` lies below `{above}`, which is a {found.kind}")
 
 
-def _check_link(member: Member) -> None:
-    """Refuse a link that leads out of the tree, whatever else is in it."""
+def _check_link(member: Member, members: dict[str, Member]) -> None:
+    """Refuse a link that leads out of the tree, or whose words do not tell that it stays there.
+
+    What is above the end of another link is elsewhere than its words say.
+    """
     place = member.path.split("/")[:-1]
+    outside = f"the link `{member.path}` leads to `{member.target}`, out of the tree"
     if member.target.startswith("/") or not member.target or len(member.target) > MAX_LINK:
-        raise ArchiveError(f"the link `{member.path}` leads to `{member.target}`, out of the tree")
+        raise ArchiveError(outside)
+    through = False
     for part in member.target.split("/"):
         if part == "..":
-            if not place:
-                message = f"the link `{member.path}` leads to `{member.target}`, out of the tree"
-                raise ArchiveError(message)
+            if not place or through:
+                raise ArchiveError(f"{outside} or up from another link" if through else outside)
             place.pop()
         elif part not in {"", "."}:
             place.append(part)
+            above = members.get("/".join(place))
+            through = through or (above is not None and above.kind == "symlink")
 
 
 def _safe_mode(raw: _Raw) -> int:
@@ -293,6 +299,9 @@ def _zip_members(data: bytes, wanted: Callable[[str], bool]) -> Iterator[tuple[_
                 continue
             if info.flag_bits & 0x1:
                 raise ArchiveError(f"`{name}` is encrypted")
+            if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                # The others unpack a piece as a whole, whatever it asks for.
+                raise ArchiveError(f"`{name}` is packed in a rare way; use the usual (deflate)")
             bits = info.external_attr >> 16
             kind = stat.S_IFMT(bits)
             if info.is_dir():

@@ -27,12 +27,13 @@ class Wish(msgspec.Struct, frozen=True):
 class Differing(msgspec.Struct, frozen=True):
     """One member that is not as the archive has it: what is there instead.
 
-    `blocked`: something stands there that is not replaced.
+    `blocked`: something stands there that is not replaced. `digest` is that of other content.
     """
 
     path: str
     what: str
     blocked: bool = False
+    digest: str = ""
 
 
 def file_mode(mode: int | None, member: Member) -> int:
@@ -90,8 +91,9 @@ def _differs(
         return Differing(member.path, "missing")
     if stat.type != member.kind:
         return Differing(member.path, f"a {stat.type}", blocked=True)
-    if member.kind == "file" and ports.files.digest(path, verify=verify) != member.digest:
-        return Differing(member.path, "other content")
+    digest = ports.files.digest(path, verify=verify) if member.kind == "file" else ""
+    if digest != member.digest:
+        return Differing(member.path, "other content", digest=digest)
     if member.kind == "symlink":
         target = ports.files.read_link(path)
         if target != member.target:

@@ -128,3 +128,52 @@ def test_a_newcomer_at_a_terminal_is_asked_for_the_roster(
     assert coordinator.trusted().digest in asked.err
     assert "admins: lena" in asked.err
     assert omar.types("operator list").code == 0
+
+
+def test_an_operator_who_is_no_admin_changes_the_key_with_an_admins_help(
+    lena: Person, coordinator: FakeCoordinator, tmp_path: Path
+) -> None:
+    """The old key signs until the roster names the new one; then the new one takes its place."""
+    omar = Person(tmp_path / "omar")
+    omar.founds(coordinator.url)
+    before = omar.types("operator whoami --json").document()
+    assert lena.types(f"operator add {before['public_key']} --username omar").code == 0
+    digest = coordinator.trusted().digest
+    assert omar.types(f"profile update lab --roster {digest}").code == 0
+    begun = omar.types("operator rotate")
+    assert begun.code == 0, begun
+    line = next(part for part in begun.out.splitlines() if "operator replace omar" in part)
+    statement = line.split()[-1]
+    assert omar.types("operator whoami --json").document()["public_key"] == before["public_key"]
+    again = omar.types("operator rotate")
+    assert "operator replace omar" in again.out
+    assert lena.types(f"operator replace lena {statement} --yes").code == 2
+    assert lena.types(f"operator replace omar {statement}").code == 2
+    assert lena.types(f"operator replace omar {statement} --yes").code == 0
+    done = omar.types("operator rotate")
+    assert (done.code, "in force" in done.out) == (0, True), done
+    after = omar.types("operator whoami --json").document()
+    assert after["public_key"] != before["public_key"]
+    held = coordinator.trusted().roster
+    assert {one.username: one.role for one in held.operators} == {
+        "lena": "admin",
+        "omar": "operator",
+    }
+    assert held.find(str(after["operator_id"])) is not None
+    assert [path.name for path in omar.directory.glob("operator.key*")] == ["operator.key"]
+
+
+def test_an_admin_changes_the_own_key_with_one_command(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """Nothing is signed without a yes, and the new key keeps role and name."""
+    assert lena.types("agents list").code == 0
+    before = lena.types("operator whoami --json").document()
+    assert lena.types("operator rotate").code == 2
+    assert len(coordinator.chain) == 1
+    assert lena.types("operator rotate --yes").code == 0
+    after = lena.types("operator whoami --json").document()
+    assert before["operator_id"] != after["operator_id"]
+    [only] = coordinator.trusted().roster.operators
+    assert (only.operator_id, only.username, only.role) == (after["operator_id"], "lena", "admin")
+    assert lena.types("agents list").code == 0
