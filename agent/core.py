@@ -86,6 +86,8 @@ class Core:
         self.journal_bell, self.work_bell = Bell(), Bell()
         self.pins_bell, self.facts_bell = Bell(), Bell()
         self.drift: str | None = None
+        # Something that the coordinator said found no room on the disk: it has to say it again.
+        self.missed = False
         self._told: set[tuple[str, str]] = set()
         state_dir = Path(config.state_dir)
         memory = Memory(database, self.journal, self.ledger, self.trust)
@@ -156,6 +158,10 @@ class Core:
             self.problems.put("disk_full", "no room left under the state directory")
         else:
             self.problems.clear("disk_full")
+            if self.missed:
+                # A coordinator says everything anew at the start of a link, and only there.
+                self.missed = False
+                self.steps.meeting.renew.ring()
         if self.journal.dropped:
             text = f"{self.journal.dropped} notes found no room until the coordinator acknowledges"
             self.problems.put("journal_full", text)
@@ -189,7 +195,7 @@ class Core:
         try:
             refused = self.audit_heads.take(head, coordinator_key)
         except StorageError as error:
-            self.log.failure("audit head not stored", error=str(error))
+            self.not_stored("audit head", error)
             return
         if refused is not None:
             self.tell("audit.contradicted", refused.detail, refused.reason)
@@ -201,6 +207,11 @@ class Core:
         details = {**self.facts.details, **own, **self.audit_heads.facts()}
         return msgspec.structs.replace(self.facts, details=details)
 
+    def not_stored(self, what: str, error: StorageError) -> None:
+        """Note that something of the coordinator's was lost here; it is asked for again."""
+        self.missed = True
+        self.log.failure(f"{what} not stored", error=str(error))
+
     def on_cancel(self, message: Cancel) -> None:
         """Stop a step."""
         self.steps.cancel(message)
@@ -211,7 +222,7 @@ class Core:
         try:
             taken = self.ledger.take_desired(message.generation, message.document)
         except StorageError as error:
-            self.log.failure("desired state not stored", error=str(error))
+            self.not_stored("desired state", error)
             return
         if isinstance(taken, Refused):
             self.tell("desired.refused", taken.detail, taken.reason)
@@ -231,7 +242,7 @@ class Core:
         try:
             taken = self.trust.take_roster(message.chain, self.clock())
         except StorageError as error:
-            self.log.failure("roster not stored", error=str(error))
+            self.not_stored("roster", error)
             return
         if isinstance(taken, Refused):
             self.tell("roster.refused", taken.detail, taken.reason)
@@ -247,7 +258,7 @@ class Core:
                 message.envelope, own.node_id, own.key.public, self.clock()
             )
         except StorageError as error:
-            self.log.failure("statement not stored", error=str(error))
+            self.not_stored("statement", error)
             return
         if isinstance(taken, Refused):
             self.tell("statement.refused", taken.detail, taken.reason)
@@ -265,7 +276,7 @@ class Core:
             try:
                 taken = self._revoke(found)
             except StorageError as error:
-                self.log.failure("revocation not stored", error=str(error))
+                self.not_stored("revocation", error)
                 return
             if isinstance(taken, Refused):
                 self.tell("revocation.refused", taken.detail, taken.reason)

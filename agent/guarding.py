@@ -102,6 +102,14 @@ class Guard:
             raise PortError("an earlier change that may cut this host off is not decided yet")
         switch_file.save(self._directory, switch)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether what this apply has done may still go back; raises PortError."""
+        from state_engine.host import switch_file
+
+        switch = switch_file.load(self._directory)
+        return switch.undecided and switch.operation_id == self._operation_id
+
     def settle(self, done: Done, before: Snapshot, node_id: str, ports: Ports) -> Done:
         """Return what became of an apply, once the coordinator was met or all is taken back.
 
@@ -121,8 +129,9 @@ class Guard:
         snapshot = done.snapshot or before
         try:
             back = self._take_back(snapshot, node_id, ports)
-        except StandfastError as error:
-            text = f"{text}, but it cannot be: {error}"
+        except Exception as error:  # noqa: BLE001 - a switch that sticks would bar all that follows
+            why = str(error) if isinstance(error, StandfastError) else type(error).__name__
+            text = f"{text}, but it cannot be: {why}"
         else:
             # It is not this operation that the host is as it was left by.
             snapshot = msgspec.structs.replace(back.snapshot, operation_id=before.operation_id)

@@ -234,6 +234,9 @@ def policy_check(config_file: Path | None, file: Path | None) -> None:
         found = policy_file.load(path)
     except StandfastError as error:
         fail(error)
+    if file is not None and not path.exists():
+        click.echo(f"standfast-agent: {path} is not there", err=True)
+        sys.exit(1)
     told = "is not there: one operator decides" if not path.exists() else "is a policy"
     count = len(found.capabilities)
     click.echo(f"{path} {told}; {count} of the capabilities have a rule of their own")

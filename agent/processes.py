@@ -157,7 +157,9 @@ def _unit(cgroup: str | None) -> str | None:
         if len(parts) == 3 and parts[1] in {"", "name=systemd"}:
             names = [part for part in parts[2].split("/") if part.endswith((".service", ".scope"))]
             if names:
-                return names[-1][:MAX_UNIT]
+                # The outermost is the system's word. What is below it, a user's own manager or a
+                # service that was handed its tree names as it likes.
+                return names[0][:MAX_UNIT]
     return None
 
 

@@ -47,14 +47,19 @@ class Repairer:
             return
         snapshot = core.steps.snapshot()
         resources = tuple(held.resource for held in snapshot.applied)
+        wanted = {resource.key: resource for resource in resources}
+        # A repair changes nothing of what is wanted. What says otherwise was left behind before an
+        # apply, and must not bring back what that has replaced.
+        told = [one for one in told if one.applied and one.applied.resource == wanted.get(one.key)]
         after = engine_progress.recovered(snapshot, resources, engine_progress.fold(told))
         now = core.clock()
+        shown = names or tuple(sorted({name_of(one.key) for one in told}))
         for name in names:
             if not _is_idempotent(name):
                 # What cannot be done twice is not silently done again.
                 self._repairs.give_up(name, now)
         self._repairs.end(names)
-        text = f"the agent ended while it repaired {', '.join(map(_shown, names))}"
+        text = f"the agent ended while it repaired {', '.join(map(_shown, shown))}"
         self._store(after, (Audit("drift.repair_interrupted", text[:1_024], severity="warning"),))
 
     def start_afresh(self) -> None:
@@ -114,19 +119,24 @@ class Repairer:
         def job() -> tuple[ApplyResult, Snapshot] | None:
             if core.steps.snapshot() != snapshot or core.steps.stopping.is_set():
                 return None
-            return core.steps.repair(operation, keys, self._report)
+            done = core.steps.repair(operation, keys, self._report)
+            # Here, before the next job has its turn: an apply may follow at once.
+            core.database.write(lambda tx: _keep(tx, done[1]), urgent=True)
+            return done
 
-        done = await core.thread.run(job)
-        self._repairs.end(map(name_of, keys))
+        try:
+            done = await core.thread.run(job)
+        finally:
+            self._repairs.end(map(name_of, keys))
         authors = {item.address: item for item in items}
         if done is None:
             self._store(None, ())
             return ()
-        result, after = done
+        result = done[0]
         audits = [
             _audit(one, authors.get(f"{one.module}/{one.identity}")) for one in result.resources
         ]
-        self._store(after, tuple(audits))
+        self._store(None, tuple(audits))
         return result.resources
 
     def _report(self, message: engine_progress.Progress) -> None:
@@ -140,8 +150,7 @@ class Repairer:
         def job(tx: Tx) -> None:
             self._put(tx)
             if snapshot is not None:
-                put(tx, "snapshot", msgspec.msgpack.encode(snapshot))
-                step_store.forget(tx, _RUN)
+                _keep(tx, snapshot)
             for audit in audits:
                 core.journal.append(tx, audit)
 
@@ -150,6 +159,11 @@ class Repairer:
 
     def _put(self, tx: Tx) -> None:
         put(tx, _STORED, msgspec.json.encode(self._repairs.records))
+
+
+def _keep(tx: Tx, snapshot: Snapshot) -> None:
+    put(tx, "snapshot", msgspec.msgpack.encode(snapshot))
+    step_store.forget(tx, _RUN)
 
 
 def _allows(rule: CapabilityRule, resource: ResolvedResource, snapshot: Snapshot) -> bool:

@@ -15,7 +15,8 @@ import msgspec
 from agent.clock import Clock
 from agent.database import Database, Tx
 from agent.trust import Trust
-from protocol import secrets
+from protocol import authority, secrets
+from protocol.authority import Work
 from protocol.errors import DecodeError
 from protocol.reasons import Reason, Refused
 from protocol.sealing import SealingKey
@@ -74,6 +75,9 @@ class Secrets:
             if isinstance(found, Refused):
                 return found
             documents.append(found)
+        if len({document.name for document in documents}) != len(documents):
+            # The last of them would be remembered, and take back what the others have raised.
+            return Refused(Reason.SECRET_INVALID, "one secret came twice")
 
         def job(tx: Tx) -> Refused | None:
             for document in documents:
@@ -139,9 +143,15 @@ class Secrets:
         if document.scope != self._trust.scope:
             text = f"secret {document.name} belongs to the scope {document.scope!r}"
             return Refused(Reason.SECRET_INVALID, text)
-        statement = self._trust.statement
-        tags = {} if statement is None else statement.tags
-        if not secrets.allows(document.restriction, self._node_id, tags):
+        tags = self._trust.tags
+        # What a module makes of a secret is a change of state: whoever may not change this host
+        # gives it no values, nor takes those of others away with a higher number.
+        work = Work("state.apply", self._trust.scope, tags)
+        able = authority.deciders(found.signers, trusted.roster, work)
+        if isinstance(able, Refused):
+            return Refused(able.reason, f"secret {document.name}: {able.detail}")
+        unknown = tags is None and bool(document.restriction.tags)
+        if unknown or not secrets.allows(document.restriction, self._node_id, tags or {}):
             text = f"secret {document.name} is restricted to other hosts"
             return Refused(Reason.SECRET_FORBIDDEN, text)
         if secrets.digest_of(sealed.ciphertext) != document.ciphertext:

@@ -83,6 +83,7 @@ class Steps:
         self._rule = rule
         self._secrets = secrets
         self.applied = Bell()
+        self.applies = 0
         self.meeting = Meeting(self.stopping)
         # Adds when and by whom to what a look found; the drift service knows it.
         self.explain: Callable[[tuple[ResourceDiff, ...]], tuple[ResourceDiff, ...]] | None = None
@@ -183,6 +184,7 @@ class Steps:
         finally:
             self._running = None
         self._cancelled.pop(step.run_id, None)
+        self.applies += step.offer is not None and step.offer.step == "state.apply"
         self._changed.ring()
         self.applied.ring()
         return True
@@ -197,6 +199,7 @@ class Steps:
             cancelled=lambda: self._is_cancelled(step),
             reached=None if self._thread.inline else self.meeting.reached,
             window=self.meeting.window,
+            again=step.phase == "started",
         )
         done = self._do_or_report(step, offer, hooks)
         stopped = self.stopping.is_set() and not self._cancelled.get(step.run_id, False)
@@ -220,7 +223,9 @@ class Steps:
             told = self._database.read(lambda tx: step_store.progress(tx, step.run_id))
             resume = engine_progress.fold(told)
             snapshot = engine_progress.recovered(self.snapshot(), (), resume) if told else None
-            return Done("failed", message=text, snapshot=snapshot)
+            done = Done("failed", message=text, snapshot=snapshot)
+            # It may have cut this host off before it failed, and nobody else takes that back.
+            return self.engine.settle(done, offer, self._around(offer), hooks)
 
     def _do(self, step: Step, offer: Offer, hooks: Hooks) -> Done | Refused:
         around = self._around(offer)
@@ -254,6 +259,8 @@ class Steps:
             self.snapshot(),
             self._rule(),
             {} if offer is None else self._secrets.take(offer.secrets),
+            self._trust.scope,
+            self._trust.tags,
         )
 
     def repair(
@@ -273,7 +280,7 @@ class Steps:
         lapsed = self._still(offer)
         if lapsed is None:
             return self.engine.apply(offer, around, hooks, engine_progress.fold(told))
-        if not told:
+        if not told and not self.engine.undecided(offer, hooks):
             return lapsed
         # It had begun, and was cut short for too long: what it did is kept, the rest is not done.
         over = msgspec.structs.replace(hooks, cancelled=lambda: True)
@@ -363,7 +370,7 @@ class Steps:
         if offer is not None and offer.standing is not None:
             # No person looks at this plan, so only what operators signed chooses its variants.
             statement = self._trust.statement
-            tags = {} if statement is None else statement.tags
+            tags = self._trust.tags or {}
             name = self._hostname if statement is None else statement.name
         return NodeFacts(self._node_id, name, self._attributes, tags)
 

@@ -7,6 +7,7 @@ believed: who forges one makes the agent look, and no more often than anything e
 from __future__ import annotations
 
 import importlib
+import struct
 from collections.abc import Callable, Iterable
 from typing import NoReturn, Protocol, cast
 
@@ -19,6 +20,10 @@ MANAGER = f"{SYSTEMD}.Manager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 # A bus answers in a millisecond; one that hangs is tried again later.
 ANSWER_SECONDS = 10.0
+# What systemd says of a unit fits in a tenth of this. Any user of the host may send us what a bus
+# lets pass, which is 32 MiB: longer messages are left out, not held.
+MAX_MESSAGE = 1_048_576
+_FIXED = 16
 # Rules of one connection: a bus allows 512. With more units than this all are listened to.
 MAX_RULES = 256
 # What the manager says of all units at once: links on disk changed, or everything was read anew.
@@ -41,11 +46,71 @@ class _Message(Protocol):
     def header(self) -> _Header: ...
     @property
     def body(self) -> tuple[object, ...]: ...
+    def serialise(self, serial: int) -> bytes: ...
 
 
-class _Connection(Protocol):
-    async def send(self, message: _Message, *, serial: int) -> None: ...
-    async def receive(self) -> _Message: ...
+class _Headers(Protocol):
+    def from_buffer(self, data: bytes) -> tuple[_Header, int]: ...
+
+
+class _Messages(Protocol):
+    def from_buffer(self, data: bytes) -> _Message: ...
+
+
+class _LowLevel(Protocol):
+    Header: _Headers
+    Message: _Messages
+
+
+class _Connection:
+    """Messages to a bus, and the heads of those from it."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._low = cast("_LowLevel", importlib.import_module("jeepney.low_level"))
+        self._buffer = bytearray()
+        self._last = b""
+
+    async def send(self, message: _Message, *, serial: int) -> None:
+        await self._stream.send_all(message.serialise(serial))
+
+    async def receive(self) -> _Header:
+        """Return the head of the next message that is not too long, and that can be read."""
+        while True:
+            head = await self._exactly(_FIXED)
+            size = _size(head) - _FIXED
+            if size + _FIXED > MAX_MESSAGE:
+                await self._skip(size)
+                continue
+            self._last = head + await self._exactly(size)
+            try:
+                # The rest of it is what a stranger may make long to read.
+                return self._low.Header.from_buffer(self._last)[0]
+            except (ValueError, LookupError, struct.error):
+                continue
+
+    def words(self) -> str:
+        """Return what the last message says."""
+        return " ".join(map(str, self._low.Message.from_buffer(self._last).body))
+
+    async def _exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._buffer += await self._more()
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    async def _skip(self, size: int) -> None:
+        while len(self._buffer) < size:
+            size -= len(self._buffer)
+            self._buffer = bytearray(await self._more())
+        del self._buffer[:size]
+
+    async def _more(self) -> bytes:
+        data = await self._stream.receive_some(65_536)
+        if not data:
+            raise trio.EndOfChannel("the bus hung up")
+        return bytes(data)
 
 
 class _Authenticator(Protocol):
@@ -83,15 +148,19 @@ class _Auth(Protocol):
     def Authenticator(self) -> _Authenticator: ...  # noqa: N802 - the library's name
 
 
-class _Trio(Protocol):
-    def DBusConnection(  # noqa: N802 - the library's name
-        self, socket: trio.socket.SocketType
-    ) -> _Connection: ...
-
-
 def _jeepney() -> _Jeepney:
     # The library has no types of its own: these are the parts that are used.
     return cast("_Jeepney", importlib.import_module("jeepney"))
+
+
+def _size(head: bytes) -> int:
+    """Return how long a message is, from the beginning of its head."""
+    order = {b"l": "<", b"B": ">"}.get(head[:1])
+    if order is None:
+        raise BusError("the bus speaks another language")
+    lengths: tuple[int, int, int] = struct.unpack(f"{order}4xIII", head)
+    body, _, fields = lengths
+    return _FIXED + (fields + 7) // 8 * 8 + body
 
 
 def unit_path(unit: str) -> str:
@@ -145,7 +214,6 @@ async def _listen(
 
 async def _opened(stream: trio.SocketStream) -> _Connection:
     auth = cast("_Auth", importlib.import_module("jeepney.auth"))
-    link = cast("_Trio", importlib.import_module("jeepney.io.trio"))
     talk = auth.Authenticator()
     while (data := talk.data_to_send()) is not None:
         await stream.send_all(data)
@@ -154,7 +222,7 @@ async def _opened(stream: trio.SocketStream) -> _Connection:
             raise BusError("the bus hung up")
         talk.feed(bytes(answer))
     await stream.send_all(auth.BEGIN)
-    return link.DBusConnection(stream.socket)
+    return _Connection(stream)
 
 
 async def _subscribed(connection: _Connection, units: frozenset[str]) -> object:
@@ -173,17 +241,17 @@ async def _subscribed(connection: _Connection, units: frozenset[str]) -> object:
         call = jeepney.new_method_call(target, method, signature, body)
         await connection.send(call, serial=serial)
         reply = await _reply(connection, jeepney, serial)
-        if reply.header.message_type == jeepney.MessageType.error:
-            raise BusError(f"{method}: {' '.join(map(str, reply.body))[:200]}")
-        sender = reply.header.fields.get(jeepney.HeaderFields.sender)
+        if reply.message_type == jeepney.MessageType.error:
+            raise BusError(f"{method}: {connection.words()[:200]}")
+        sender = reply.fields.get(jeepney.HeaderFields.sender)
     return sender
 
 
-async def _reply(connection: _Connection, jeepney: _Jeepney, serial: int) -> _Message:
+async def _reply(connection: _Connection, jeepney: _Jeepney, serial: int) -> _Header:
     while True:
-        message = await connection.receive()
-        if message.header.fields.get(jeepney.HeaderFields.reply_serial) == serial:
-            return message
+        header = await connection.receive()
+        if header.fields.get(jeepney.HeaderFields.reply_serial) == serial:
+            return header
 
 
 async def _hear(
@@ -195,7 +263,7 @@ async def _hear(
     jeepney = _jeepney()
     everything = frozenset(paths.values())
     while True:
-        header = (await connection.receive()).header
+        header = await connection.receive()
         fields = header.fields
         # Whoever is on the bus may send us signals; only systemd's are worth a look.
         if header.message_type != jeepney.MessageType.signal:

@@ -115,6 +115,11 @@ class Trust:
         return self._statement
 
     @property
+    def tags(self) -> dict[str, str] | None:
+        """The tags that operators have signed for this host, None if they have said nothing yet."""
+        return None if self._statement is None else self._statement.tags
+
+    @property
     def scope(self) -> str:
         """The scope that this host belongs to: as the operators signed it, else as welcomed."""
         return self._standing.scope if self._statement is None else self._statement.scope

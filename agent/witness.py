@@ -28,8 +28,9 @@ BURST = 50
 EVERY_SECONDS = 0.05
 # Reads until what comes later has to wait: the kernel's whole queue, 16,384 events of 64 bytes.
 READS = 16
-# A command line that cannot be read in this time is left out, and so are others for a while: the
-# thread that waits for it cannot be ended, and there must not be many.
+# A command line that cannot be read in this time is left out, and so are others for a while, and
+# until that one was read after all: the thread that waits for it cannot be ended, and a second one
+# would be as easily held. All threads of the agent share one bound.
 COMMAND_SECONDS = 1.0
 SILENT_SECONDS = 60.0
 
@@ -49,6 +50,8 @@ class Witness:
         # Apart from the engine's, which may be busy for minutes.
         self._thread = EngineThread()
         self._silent_until = 0.0
+        # A thread that was left still waits for a command line.
+        self._left = False
         self._group: Fanotify | None = None
         self._opened = Bell()
         self._numbers: dict[Handle, int] = {}
@@ -142,7 +145,7 @@ class Witness:
             author = None if seen is None else seen[1].author
             if seen is None or author is None or author.command is not None:
                 continue
-            if trio.current_time() < self._silent_until:
+            if trio.current_time() < self._silent_until or self._left:
                 return
             found = await self._completed(author)
             if found is None:
@@ -153,8 +156,15 @@ class Witness:
                 self._seen[key] = (seen[0], Evidence(seen[1].at, found))
 
     async def _completed(self, author: Author) -> Author | None:
+        def job() -> Author:
+            self._left = True
+            try:
+                return self._processes.complete(author)
+            finally:
+                self._left = False
+
         with trio.move_on_after(COMMAND_SECONDS):
-            return await self._thread.run(lambda: self._processes.complete(author))
+            return await self._thread.run(job)
         return None
 
     def note(self, keys: frozenset[ResourceKey]) -> None:

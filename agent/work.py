@@ -15,13 +15,15 @@ import msgspec
 from agent.clock import Clock
 from agent.guarding import Guard
 from agent.step_outcomes import Done
-from protocol import dsse, reports
-from protocol.errors import DecodeError
+from protocol import authority, dsse, reports
+from protocol.authority import Work
+from protocol.errors import DecodeError, StandfastError
+from protocol.ids import DEFAULT_SCOPE
 from protocol.messages import ModuleVersion, Offer, StepOutcome
 from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
 from protocol.reports import ApplyResult, DriftRecord, PlanResult
-from protocol.roster import DECIDING_ROLES, Roster
+from protocol.roster import Roster
 from state_engine.engine.progress import Progress, Resume
 from state_engine.model import NodeFacts, ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import Ports, SecretPort
@@ -38,6 +40,7 @@ class Circumstances(msgspec.Struct, frozen=True):
 
     `rule` is what the host's own policy says of changes; a refusal: its file cannot be understood.
     `secrets` are those that came with the step; a refusal: one of them is not as it was signed.
+    `scope` and `tags` are the host's own, as operators signed them (None: nobody has yet).
     `local`: root on this host gave the modules, which are trusted and approved by that.
     """
 
@@ -46,6 +49,8 @@ class Circumstances(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     rule: CapabilityRule | Refused = CapabilityRule()
     secrets: Mapping[str, SecretValue | Unavailable] | Refused = {}
+    scope: str = DEFAULT_SCOPE
+    tags: Mapping[str, str] | None = None
     local: bool = False
 
 
@@ -55,6 +60,7 @@ class Hooks(msgspec.Struct, frozen=True):
     `begin` comes before the first look, `report` around each item of an apply, `cancelled` says
     that the step is no longer wanted. `reached` says whether the coordinator was met anew within so
     many seconds; None: nobody can tell, and nothing is guarded. `window` is how many it has.
+    `again` says that the step had begun before.
     """
 
     begin: Callable[[], None]
@@ -62,6 +68,7 @@ class Hooks(msgspec.Struct, frozen=True):
     cancelled: Callable[[], bool]
     reached: Callable[[float], bool] | None = None
     window: float = 60.0
+    again: bool = False
 
 
 class Engine:
@@ -131,11 +138,36 @@ class Engine:
 
         What may cut this host off goes back unless the coordinator is met anew.
         """
-        guard = Guard(self._state_dir, offer.operation_id, hooks.reached, hooks.window)
+        guard = self._guard(offer, hooks)
+        if not hooks.again and self.ports.reverts.lines(offer.operation_id):
+            # The way back of one operation must not lead past another that had its name.
+            text = f"operation {offer.operation_id} was done before: offer this one by its own name"
+            return Done("failed", message=text)
         done = self._apply(offer, around, hooks, resume, guard)
         if isinstance(done, Refused):
-            return done
+            if not guard.undecided:
+                return done
+            # It fell just before its first act was told: the switch must not stay as it is.
+            done = Done("interrupted", message=done.detail, snapshot=around.snapshot)
         return guard.settle(done, around.snapshot, around.facts.node_id, self.ports)
+
+    def undecided(self, offer: Offer, hooks: Hooks) -> bool:
+        """Say whether what an apply has done may still go back; raises PortError."""
+        return self._guard(offer, hooks).undecided
+
+    def settle(self, done: Done, offer: Offer, around: Circumstances, hooks: Hooks) -> Done:
+        """Decide on what an apply has done that did not end by itself; raises Stopped."""
+        if offer.step != "state.apply":
+            return done
+        guard = self._guard(offer, hooks)
+        try:
+            return guard.settle(done, around.snapshot, around.facts.node_id, self.ports)
+        except (OSError, StandfastError) as error:
+            text = f"{done.message}; whether it stays is not decided: {type(error).__name__}"
+            return msgspec.structs.replace(done, message=text)
+
+    def _guard(self, offer: Offer, hooks: Hooks) -> Guard:
+        return Guard(self._state_dir, offer.operation_id, hooks.reached, hooks.window)
 
     def _apply(
         self, offer: Offer, around: Circumstances, hooks: Hooks, resume: Resume, guard: Guard
@@ -288,14 +320,23 @@ def resolve(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...]
             return _invalid([str(problem) for problem in problems])
         modules.append(module)
     trusted = frozenset(
-        version.sha256
-        for version in offer.modules
-        if around.local or is_trusted(version, around.roster)
+        version.sha256 for version in offer.modules if around.local or is_trusted(version, around)
     )
     resolved = resolve_modules(modules, around.facts, trusted=trusted, secrets=around.secrets)
     if not resolved.ok:
         return _invalid([str(problem) for problem in resolved.problems])
-    return resolved.resources
+    return tuple(_as_policy_lets(resource, around.rule) for resource in resolved.resources)
+
+
+def _as_policy_lets(resource: ResolvedResource, rule: CapabilityRule | Refused) -> ResolvedResource:
+    """Return a resource whose code is not run to look, where it would be forbidden to act."""
+    from agent import policy_check
+
+    if not resource.trusted or isinstance(rule, Refused):
+        return resource
+    if policy_check.forbidden((resource,), Snapshot(), rule) is None:
+        return resource
+    return msgspec.structs.replace(resource, trusted=False)
 
 
 def _approved(offer: Offer, around: Circumstances) -> frozenset[str] | None:
@@ -316,17 +357,30 @@ def allowed(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...]
     return resources if refused is None else refused
 
 
-def is_trusted(version: ModuleVersion, roster: Roster | None) -> bool:
-    """Say whether an operator of the roster has signed exactly these bytes as a module."""
-    envelope = version.envelope
+def is_trusted(version: ModuleVersion, around: Circumstances) -> bool:
+    """Say whether an operator who may change this host has signed exactly these bytes as a module.
+
+    To look runs the code of such a module without a decision, so role, grants and the list of
+    operators in the host's policy hold here as they do for one.
+    """
+    envelope, roster, rule = version.envelope, around.roster, around.rule
     if envelope is None or roster is None or envelope.payload_type != dsse.MODULE:
+        return False
+    if isinstance(rule, Refused) or rule.signature == "deny":
         return False
     try:
         if envelope.content() != version.content:
             return False
-        return bool(dsse.signers(envelope, roster.keys(DECIDING_ROLES)))
     except DecodeError:
         return False
+    held = authority.holders(envelope, roster)
+    if isinstance(held, Refused):
+        return False
+    able = authority.deciders(held, roster, Work("state.apply", around.scope, around.tags))
+    if isinstance(able, Refused):
+        return False
+    named = {authority.find_id(roster, text) for text in rule.operators}
+    return not named or not named.isdisjoint(able)
 
 
 def _invalid(lines: list[str]) -> Refused:

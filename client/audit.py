@@ -145,7 +145,10 @@ def trusted(session: Visit, held: Memory, shown: AuditHead) -> frozenset[str]:
     known = frozenset({pinned, *(head.coordinator_key for head in held.all())})
     if all(key_of(one) in known for one in envelopes):
         return known
-    return known | leading_to(pinned, map(key_of, envelopes), session.api.status().rotations)
+    rotations = session.api.status().rotations
+    # A log-in from before the change goes on, so the pin may still be the older key.
+    successor = follow_rotations(bytes.fromhex(pinned), rotations).hex()
+    return known | {successor} | leading_to(pinned, map(key_of, envelopes), rotations)
 
 
 def leading_to(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from client import audit
-from client.failures import ClientError
+from client.failures import ClientError, UntrustedError
 from protocol import audit_heads, dsse
 from protocol.audit_chain import Checker, Finding
 from protocol.audit_heads import Head
@@ -310,7 +310,7 @@ def _check_file(directory: Path, entry: FileEntry) -> None:
     except OSError as error:
         raise ClientError(f"{path}: {error.strerror}", code="file_unreadable") from error
     if found != entry.sha256:
-        raise ClientError(
+        raise UntrustedError(
             f"{path} is not the file of the manifest: it was changed after the export",
             code="export_changed",
         )

@@ -8,10 +8,12 @@ from client.failures import ClientError, NotFoundError
 from client.planning import collect
 from client.questions import confirm
 from client.session import Session
-from protocol import decisions, dsse, ids, revocations
-from protocol.api_approvals import Approval, Revoked
+from protocol import authority, decisions, dsse, ids, revocations
+from protocol.api_approvals import Approval, Revoked, Signed
 from protocol.decisions import Decision
+from protocol.reasons import Refused
 from protocol.revocations import Revocation
+from protocol.roster import Roster
 
 
 def decide_run(session: Session, run_id: str, wish: Wish, *, deny: bool) -> int:
@@ -65,6 +67,31 @@ def revoke(session: Session, text: str, reason: str, *, yes: bool) -> Revoked:
     payload = revocations.encode(statement)
     envelope = dsse.sign(dsse.REVOCATION, payload, session.key, own)
     return approvals_api.revoke(session.api, decision.decision_id, envelope)
+
+
+def held_roster(session: Session) -> Roster | None:
+    """Return the roster that is trusted here; a program with a token trusts none."""
+    return None if session.has_token else session.trusted().roster
+
+
+def signers(found: Approval, held: Roster | None) -> tuple[str, ...]:
+    """Return who has signed a decision, by the roster held here; what is no more than said, as so.
+
+    A coordinator could name whom it likes, to have others follow them.
+    """
+    if held is None:
+        return tuple(f"{one.username} (not proven)" for one in found.signed)
+    proven = authority.holders(found.decision, held) if found.decision is not None else ()
+    proven = () if isinstance(proven, Refused) else proven
+    return tuple(_signer(one, held, one.operator_id in proven) for one in found.signed)
+
+
+def _signer(one: Signed, held: Roster, proven: bool) -> str:
+    person = held.find(one.operator_id)
+    name = person.username if person is not None else one.operator_id
+    if not proven:
+        return f"{name} (not proven)"
+    return name if one.counts else f"{name} (not counted)"
 
 
 def _decided(session: Session, text: str) -> Approval:

@@ -323,7 +323,8 @@ def _decoded(session: Session, artifact: str) -> Json:
 def _unproven(name: str, detail: str, code: str) -> UntrustedError:
     return UntrustedError(
         f"the plan of {name} is not proven to be that host's: {detail}",
-        next_command="plan again; if it stays so, look at who can write to the coordinator",
+        next_command="if the host was installed anew: standfast agents vouch NODE --fingerprint "
+        "FINGERPRINT; if not, plan again, and look at who can write to the coordinator",
         code=code,
     )
 

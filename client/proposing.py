@@ -69,10 +69,10 @@ def find(session: Session, digest: str) -> Proposal:
         if one.status == "open" and one.digest.startswith(digest)
     ]
     if len(found) != 1:
-        what = f"{len(found)} open proposals" if found else "no open proposal"
         meant = f" {digest!r}" if digest else ""
+        many = f"{len(found)} proposals begin with{meant}" if digest else "several are open"
         raise NotFoundError(
-            f"there is {what}{meant}" if not found else f"{what} are meant by{meant or ' nothing'}",
+            f"{many}: say which, by its digest" if found else f"there is no open proposal{meant}",
             next_command="standfast roster show",
             code="proposal_not_found",
         )

@@ -67,6 +67,27 @@ def with_grants(
     return following(trusted, operators, now)
 
 
+def with_sealing_key(
+    trusted: TrustedRoster, operator_id: str, sealing_key: str, now: float
+) -> Roster:
+    """Return the next version in which secrets are sealed to this key of an operator.
+
+    Raises:
+        BadUsageError: it is no X25519 key in hex.
+    """
+    try:
+        ids.check_hex64(sealing_key, "a sealing key")
+    except InvalidName as error:
+        raise BadUsageError(str(error), next_command="standfast operator whoami") from error
+    operators = tuple(
+        msgspec.structs.replace(one, sealing_key=sealing_key)
+        if one.operator_id == operator_id
+        else one
+        for one in trusted.roster.operators
+    )
+    return following(trusted, operators, now)
+
+
 def following(trusted: TrustedRoster, operators: tuple[RosterOperator, ...], now: float) -> Roster:
     """Return the next version with these operators and all else as it is."""
     held = trusted.roster

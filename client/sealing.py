@@ -11,7 +11,7 @@ import binascii
 
 import msgspec
 
-from client import secrets_api
+from client import secret_memory, secrets_api
 from client.failures import ClientError, UntrustedError
 from client.operator_key import operator_id
 from client.session import Session
@@ -114,11 +114,12 @@ def wrap_for_node(session: Session, node_id: str) -> tuple[tuple[str, ...], dict
     return tuple(done), failed
 
 
-def verified(session: Session, detail: SecretDetail | SealedCopy) -> SecretDocument:
-    """Return the signed document of a secret.
+def verified(session: Session, detail: SecretDetail | SealedCopy, name: str) -> SecretDocument:
+    """Return the signed document of a secret, and remember it.
 
     Raises:
-        UntrustedError: no operator of the roster has signed it.
+        UntrustedError: no operator of the roster has signed it, it is another secret's, or older
+            than what this operator has seen of it.
     """
     if detail.envelope is None:
         raise UntrustedError("the secret came without its signed document", code="secret_invalid")
@@ -129,7 +130,12 @@ def verified(session: Session, detail: SecretDetail | SealedCopy) -> SecretDocum
             next_command="standfast secrets set NAME, and look at who can write to the coordinator",
             code=found.reason.value,
         )
-    return found.document
+    document = found.document
+    if document.name != name or document.scope != ids.DEFAULT_SCOPE:
+        text = f"asked for secret {name}, got {document.scope}/{document.name}"
+        raise UntrustedError(text, code="secret_invalid")
+    secret_memory.check(session, document)
+    return document
 
 
 def _sealed(
@@ -153,9 +159,7 @@ def parts(wraps: dict[str, str]) -> list[dict[str, str]]:
 
 def _opened(session: Session, name: str) -> tuple[bytes, SecretDocument]:
     copy = secrets_api.sealed(session.api, name)
-    document = verified(session, copy)
-    if document.name != name:
-        raise UntrustedError(f"asked for secret {name}, got {document.name}", code="secret_invalid")
+    document = verified(session, copy, name)
     own = operator_id(session.key)
     if copy.wrapped is None:
         raise ClientError(

@@ -155,6 +155,18 @@ class Session:
         """Return the time."""
         return clock.now()
 
+    def follow_rotation(self) -> bool:
+        """Pin the successor that the pinned coordinator key has named, if it has named one."""
+        pinned = bytes.fromhex(self.profile.coordinator_key)
+        found = follow_rotations(pinned, self.api.status().rotations)
+        if found == pinned:
+            return False
+        self.keep(msgspec.structs.replace(self.profile, coordinator_key=found.hex()))
+        self.out.note(
+            f"the coordinator has a new key, which the old one named: {found.hex()[:16]}…"
+        )
+        return True
+
     # --- pins
 
     def _pin_certificate(self) -> None:
@@ -216,21 +228,9 @@ class Session:
         try:
             return login.log_in(self.api, self.profile, self.key, now)
         except UntrustedError as error:
-            if error.code != "coordinator_key_changed" or not self._follow_rotation():
+            if error.code != "coordinator_key_changed" or not self.follow_rotation():
                 raise
         return login.log_in(self.api, self.profile, self.key, now)
-
-    def _follow_rotation(self) -> bool:
-        """Pin the successor that the pinned coordinator key has named, if it has named one."""
-        pinned = bytes.fromhex(self.profile.coordinator_key)
-        found = follow_rotations(pinned, self.api.status().rotations)
-        if found == pinned:
-            return False
-        self.keep(msgspec.structs.replace(self.profile, coordinator_key=found.hex()))
-        self.out.note(
-            f"the coordinator has a new key, which the old one named: {found.hex()[:16]}…"
-        )
-        return True
 
     def _after_login(self) -> None:
         audit.watch(self)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from client import sealing, secrets_api
+from client import sealing, secret_memory, secrets_api
 from client.failures import BadUsageError, RejectedError
 from client.operator_key import operator_id
 from client.sealing import Sealed
@@ -60,7 +60,9 @@ def set_secret(session: Session, wanted: Wanted) -> Answer:
     """
     secrets.check_secret_name(wanted.name)
     held = secrets_api.find(session.api, wanted.name)
-    before = None if held is None else sealing.verified(session, held)
+    before = (
+        _gone(session, wanted) if held is None else sealing.verified(session, held, wanted.name)
+    )
     draft = _draft(session, wanted, before)
     try:
         answer = _bring(session, wanted, draft, held)
@@ -68,11 +70,36 @@ def set_secret(session: Session, wanted: Wanted) -> Answer:
         following = _NEXT.search(str(error))
         if error.code != "secret_version" or following is None:
             raise
+        if int(following[1]) <= draft.version:
+            raise
         # The name was used before: hosts take nothing older, so it goes on counting.
         draft = msgspec.structs.replace(draft, version=int(following[1]))
         answer = _bring(session, wanted, draft, held)
+    _stored(session, answer)
     sealing.bring_more(session, wanted.name, draft.version, answer.sealed)
     return answer
+
+
+def _stored(session: Session, answer: Answer) -> None:
+    secret_memory.check(session, secrets.decode(answer.sealed.body.envelope))
+
+
+def _gone(session: Session, wanted: Wanted) -> SecretDocument | None:
+    """Return what a secret was, of which the coordinator says that there is none."""
+    before = secret_memory.recall(session, wanted.name)
+    if before is None or wanted.restriction is not UNSET:
+        return before
+    if before.restriction != Restriction():
+        words = [f"--restrict-tags {before.restriction.tags!r}"] if before.restriction.tags else []
+        if before.restriction.node_ids:
+            words.append(f"--restrict-nodes {','.join(before.restriction.node_ids)}")
+        text = (
+            f"secret {wanted.name} is said to be gone, and what you saw of it was restricted"
+            f" ({' '.join(words)}); say for whom the new one is"
+        )
+        command = f"standfast secrets set {wanted.name} {' '.join(words)}"
+        raise BadUsageError(text, next_command=command, code="secret_gone")
+    return before
 
 
 def restrict_secret(session: Session, name: str, restriction: Restriction) -> Answer:
@@ -82,7 +109,7 @@ def restrict_secret(session: Session, name: str, restriction: Restriction) -> An
         ClientError: the secret is not sealed to us, or the coordinator refused it.
     """
     held = secrets_api.show(session.api, name)
-    before = sealing.verified(session, held)
+    before = sealing.verified(session, held, name)
     document = msgspec.structs.replace(
         before,
         revision=before.revision + 1,
@@ -92,6 +119,7 @@ def restrict_secret(session: Session, name: str, restriction: Restriction) -> An
     )
     sealed = sealing.restate(session, name, document)
     stored = secrets_api.restrict(session.api, name, RestrictSecretRequest(sealed.body))
+    _stored(session, Answer(stored, sealed))
     sealing.bring_more(session, name, document.version, sealed)
     return Answer(stored, sealed)
 

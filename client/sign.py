@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from client.failures import BadUsageError, ClientError, UntrustedError
+from client.render.words import counted
 from protocol import decisions, dsse, ids
 from protocol.api import Run
 from protocol.decisions import Decision, Verdict
 from protocol.keys import SigningKey
-from protocol.limits import MAX_DECISION_NODES
+from protocol.limits import CLOCK_SKEW_SECONDS, MAX_DECISION_NODES
 from protocol.reasons import Refused
 from protocol.reports import PlanResult, item_digest, plan_digest
 from protocol.roster import Roster
@@ -108,8 +109,8 @@ def check_removals(plans: Sequence[HostPlan], removal_limit: int) -> None:
     most = max(plans, key=lambda host: host.removals, default=None)
     if most is not None and most.removals > removal_limit:
         raise BadUsageError(
-            f"{most.name or most.node_id} would remove {most.removals} resources, "
-            f"{removal_limit} are allowed",
+            f"{most.name or most.node_id} would remove {counted(most.removals, 'resource')}, "
+            f"and may remove {removal_limit or 'none'}",
             next_command=f"if that is meant: add --removal-limit {most.removals}",
             code="removal_limit",
         )
@@ -208,7 +209,7 @@ def check_decision(
     found = decisions.decode(envelope)
     if isinstance(found, Refused):
         raise _lie(f"the decision that collects signatures is none: {found.detail}", "not_ours")
-    wrong = _widened(found, made, scope, roster)
+    wrong = _widened(found, made, scope, roster) or _later(found, now)
     if wrong is not None:
         raise UntrustedError(
             f"the decision that collects signatures {wrong}; nothing was signed",
@@ -237,6 +238,13 @@ def _widened(found: Decision, made: Statement, scope: str, roster: Roster) -> st
         return f"is valid for {found.expires_at - found.not_before} seconds"
     if found.roster_version > roster.version:
         return f"was made under roster {found.roster_version}, which nobody has shown us"
+    return None
+
+
+def _later(found: Decision, now: float) -> str | None:
+    # A yes to what is shown now must not lie in store for a day when nobody thinks of it.
+    if found.expires_at > now + COLLECTING_SECONDS + CLOCK_SKEW_SECONDS:
+        return f"begins {found.not_before - now:.0f} seconds from now"
     return None
 
 

@@ -44,7 +44,7 @@ async def keep(context: App) -> NoReturn:
 async def sign(context: App) -> None:
     """Sign where the log ends, if it grew."""
     # Mostly nothing is new: then nothing is written, and the writer is left alone.
-    if await context.store.read(audit.head_is_due):
+    if await context.store.read(partial(audit.head_is_due, key=context.identity)):
         await context.store.write(partial(audit.sign_head, key=context.identity))
 
 

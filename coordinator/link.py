@@ -29,7 +29,7 @@ from coordinator.store import journals, presence, rosters
 from coordinator.store.connecting import StoreUnusableError
 from coordinator.store.database import Tx
 from coordinator.store.threads import StoreBusyError, StoreClosedError
-from protocol.messages import Ack, Close, Facts, Heartbeat, Journal, Rejected, Welcome
+from protocol.messages import Ack, Close, Facts, Heartbeat, Hello, Journal, Rejected, Welcome
 from protocol.ratchet import Held, Peer
 from protocol.session import (
     Action,
@@ -82,6 +82,7 @@ class Socket(Protocol):
 
 class _Entry(msgspec.Struct, frozen=True):
     known: agents.Registered
+    hello: Hello
     acked: int
     roster_version: int
     ratchet: Held
@@ -231,7 +232,7 @@ class Link:
         self._public_key = proven.hello.public_key
         self._dispatch = Dispatch(
             self._app,
-            proven.hello,
+            entry.hello,
             node_id=node_id,
             approval=known.approval,
             cloned=known.cloned,
@@ -283,9 +284,12 @@ class Link:
             agent_version=hello.agent_version,
             roster_version=hello.roster_version,
         )
+        if journals.is_open(tx, proven.node_id):
+            # What it keeps is asked for from the start; it may keep nothing, and gets work then.
+            hello = msgspec.structs.replace(hello, journal_head=0)
         held = rosters.current(tx)
         acked = journals.head(tx, proven.node_id).seq
-        return _Entry(known, acked, held.version if held is not None else 0, offered)
+        return _Entry(known, hello, acked, held.version if held is not None else 0, offered)
 
     async def _dispatching(self, dispatch: Dispatch) -> None:
         await dispatch.run()
@@ -310,6 +314,9 @@ class Link:
         if host is None or dispatch is None:
             return
         match message:
+            case Journal() if dispatch.cloned:
+                # Not acknowledged, so it comes again over the link of whoever is chosen.
+                pass
             case Journal(entries=entries):
                 take_in = partial(
                     journal_intake.take_in,

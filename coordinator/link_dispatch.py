@@ -102,6 +102,11 @@ class Dispatch:
         return self._approval == "approved"
 
     @property
+    def cloned(self) -> bool:
+        """Say whether several hold the host's key, as far as its link has been told."""
+        return self._cloned
+
+    @property
     def caught_up(self) -> bool:
         """Say whether all is stored that the host had journalled when the link began.
 

@@ -32,7 +32,7 @@ _config_option = click.option(
 _data_option = click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory.")
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="standfast-coordinator", message="%(prog)s %(version)s")
 def main() -> None:
     """Store what operators approved and what came of it, and serve the API."""
@@ -109,6 +109,39 @@ def rotate_key(config_file: Path | None, data_dir: Path | None) -> None:
     except (StandfastError, OSError) as error:
         _fail(error)
     _show(key, None)
+    click.echo("next: restart the coordinator; hosts and clients follow by themselves")
+
+
+@main.command("roster")
+@_config_option
+@_data_option
+@click.option("--take", type=click.Path(path_type=Path), help="Take the next version from here.")
+def show_roster(config_file: Path | None, data_dir: Path | None, take: Path | None) -> None:
+    """Print the roster's whole chain as JSON, or take a version that was signed elsewhere.
+
+    That is the way when nobody can log in any more: hosts take it if its signatures hold. Stop the
+    coordinator before you take one.
+    """
+    import msgspec
+
+    from coordinator.domain import roster
+    from coordinator.domain.refusals import Refusal
+    from coordinator.store.database import Store
+
+    config = _load(config_file, data_dir)
+    try:
+        chain = _read_roster(take) if take is not None else ()
+        store = Store.open(database_url(config), clock=read_clock, inline=True)
+        taken = store.write_now(lambda tx: roster.take(tx, chain)) if chain else None
+    except (StandfastError, OSError) as error:
+        _fail(error)
+    if isinstance(taken, Refusal):
+        _fail(ConfigError(f"{taken.message} ({taken.code})"))
+    if taken is not None:
+        click.echo(f"version {taken.roster.version} is in force: sha256:{taken.digest}")
+        return
+    found = store.read_now(roster.whole_chain)
+    click.echo(msgspec.json.encode(found).decode())
 
 
 @main.command()

@@ -29,6 +29,8 @@ usage: ./dev COMMAND [ARGUMENTS]
   docs [--write]  check every relative link of the documentation and list its pages; with --write,
                   write docs/reference from the code first
   mutate [FILE]   make small faults in the code that decides what may run; do the tests notice?
+  soak [--seeds N] [--start S] [--trace]
+                  run the fleet simulator, one run for each seed; says how to replay one that fails
   lock            write the lock files again from pyproject.toml (needs uv)
   help            this text
 """
@@ -90,6 +92,14 @@ def mutate(arguments: Sequence[str]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
+def soak(arguments: Sequence[str]) -> int:
+    """Runs the fleet simulator over many seeds."""
+    command = [sys.executable, "-m", "tests.simulation.running", *arguments]
+    # The order of a set of strings may not decide what a seed means.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    return subprocess.run(command, check=False, cwd=ROOT, env=environment).returncode
+
+
 def lock(arguments: Sequence[str]) -> int:
     """Writes the lock files again."""
     from devtools.locking import run_lock
@@ -106,6 +116,7 @@ COMMANDS = {
     "openapi": openapi,
     "docs": docs,
     "mutate": mutate,
+    "soak": soak,
     "lock": lock,
 }
 

@@ -20,6 +20,8 @@ VALUE_SIZE = 32
 # Copies of one host that are told apart: an operator looks at a list, and a snapshot that was
 # started ten times is seen to be one after three.
 MAX_HOLDERS = 8
+# Of them those who proved nothing of the line: a flood of them leaves room for the host itself.
+MAX_STRANGERS = 6
 # Values that a host has left behind or was offered in vain; a copy may still hold one. Two hosts
 # that push each other off the link make one of these per turn.
 MAX_OVERTAKEN = 16
@@ -119,9 +121,11 @@ def judge(line: Line, claim: Claim, peer: Peer, fresh: bytes, holder_id: str) ->
             holders = (*line.holders[:index], moved, *line.holders[index + 1 :])
             after = msgspec.structs.replace(line, holders=holders)
             return Judged("known", after, holder.holder_id, Held(moved.seq + 1, fresh))
-    if len(line.holders) >= MAX_HOLDERS:
-        return Judged("refused", line, "", None)
     known = _overtaken(line, claim)
+    if len(line.holders) >= (MAX_HOLDERS if known.value else MAX_STRANGERS):
+        return Judged("refused", line, "", None)
+    if _is_unproven(line) and not known.value:
+        return _offer_again(line, peer, fresh)
     new = Holder(holder_id, known.seq, known.value, fresh, peer.hostname, peer.address, peer.at)
     after = msgspec.structs.replace(line, holders=(*line.holders, new))
     verdict: Verdict = "cloned" if line.holders or line.refused else "first"
@@ -164,6 +168,36 @@ def _move_on(holder: Holder, claim: Claim, peer: Peer, fresh: bytes) -> Holder:
         peer.at,
         overtaken[-MAX_OVERTAKEN:],
     )
+
+
+def _is_unproven(line: Line) -> bool:
+    """Say whether the one host there is has never shown that its first welcome reached it."""
+    return len(line.holders) == 1 and not line.refused and not line.holders[0].current
+
+
+def _offer_again(line: Line, peer: Peer, fresh: bytes) -> Judged:
+    """Take a newcomer for the host whose first welcome was lost on its way.
+
+    If it was another, that one holds a value that was offered before, and its next link tells: so
+    none of those is ever forgotten here. When there is no room for one more, the last is offered
+    again.
+    """
+    (holder,) = line.holders
+    offered, overtaken = holder.offered, holder.overtaken
+    if len(overtaken) < MAX_OVERTAKEN:
+        offered, overtaken = fresh, (*overtaken, Held(holder.seq + 1, holder.offered))
+    again = Holder(
+        holder.holder_id,
+        holder.seq,
+        holder.current,
+        offered,
+        peer.hostname,
+        peer.address,
+        peer.at,
+        overtaken,
+    )
+    after = msgspec.structs.replace(line, holders=(again,))
+    return Judged("known", after, holder.holder_id, Held(again.seq + 1, offered))
 
 
 def _overtaken(line: Line, claim: Claim) -> Held:

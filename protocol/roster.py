@@ -204,19 +204,14 @@ def _check(roster: Roster) -> None:
         raise DecodeError(f"a roster names 1 to {MAX_OPERATORS} operators")
     seen: set[str] = set()
     for operator in roster.operators:
-        public = ids.check_hex64(operator.public_key, f"public key of {operator.username}")
-        if keys.is_weak(public):
-            raise DecodeError(f"public key of {operator.username} is one that anybody can sign for")
-        if ids.operator_id(public) != operator.operator_id:
-            raise DecodeError(f"operator id of {operator.username} does not follow from the key")
-        if ids.check_name(operator.username) != operator.username:
-            raise DecodeError(f"username {operator.username!r} is not in its one form (NFC)")
+        _check_operator(operator)
         name = ids.fold_name(operator.username)
         if operator.operator_id in seen or name in seen:
             raise DecodeError(f"operator {operator.username} stands twice")
         seen |= {operator.operator_id, name}
     admins = sum(operator.role == "admin" for operator in roster.operators)
-    if not 1 <= roster.threshold <= admins:
+    # More than an envelope holds would be a roster that nobody could ever change again.
+    if not 1 <= roster.threshold <= min(admins, MAX_SIGNATURES):
         raise DecodeError(f"threshold {roster.threshold} cannot be met by {admins} admins")
     if any(epoch < 0 for epoch in roster.epochs.values()):
         raise DecodeError("an epoch is at least 0")
@@ -224,6 +219,18 @@ def _check(roster: Roster) -> None:
     _check_rules(roster)
     if roster.version < 1 or (roster.version == 1) != (not roster.previous):
         raise DecodeError("version 1, and only version 1, has no previous roster")
+
+
+def _check_operator(operator: RosterOperator) -> None:
+    public = ids.check_hex64(operator.public_key, f"public key of {operator.username}")
+    if keys.is_weak(public):
+        raise DecodeError(f"public key of {operator.username} is one that anybody can sign for")
+    if ids.operator_id(public) != operator.operator_id:
+        raise DecodeError(f"operator id of {operator.username} does not follow from the key")
+    if ids.check_name(operator.username) != operator.username:
+        raise DecodeError(f"username {operator.username!r} is not in its one form (NFC)")
+    if operator.sealing_key:
+        ids.check_hex64(operator.sealing_key, f"sealing key of {operator.username}")
 
 
 def _check_recovery(roster: Roster, taken: set[str]) -> None:

@@ -191,6 +191,10 @@ class _Service:
         except StorageError as error:
             self._core.log.failure("repair not recorded", error=str(error))
             return
+        except Exception as error:  # noqa: BLE001 - a repair that always fails must not end us
+            # No words: an exception may quote what stood in a field.
+            self._core.tell("drift.repair_broken", f"a repair broke: {type(error).__name__}")
+            return
         # Told as put right only if another look agrees, also at what reacted to it.
         self._look_at(keys)
         self._everything = True
@@ -290,7 +294,7 @@ class _Service:
 
     async def follow_applies(self) -> NoReturn:
         """Watch what an apply has left as soon as it is over."""
-        applied = self._core.steps.applied
+        applied, applies = self._core.steps.applied, self._core.steps.applies
         while True:
             known = applied.count
             await applied.heard(known)
@@ -300,7 +304,10 @@ class _Service:
                     self._repairer.start_afresh()
                 self._snapshot = found
                 self._rearm = True
-            # Whatever was written until now was our own doing, or is no difference any more.
-            self.witness.forget(None, trio.current_time())
+            if applies != self._core.steps.applies:
+                # What was written until now was our own doing, or is no difference any more. A
+                # plan writes nothing: who did something meanwhile stays known.
+                applies = self._core.steps.applies
+                self.witness.forget(None, trio.current_time())
             self._everything = True
             self._wake.ring()

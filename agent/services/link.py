@@ -166,7 +166,7 @@ class _Talk:
         except StorageError as error:
             # The link is the way to tell the operators, so it stays; nothing was half done.
             self._core.problems.put("storage", str(error)[:200])
-            self._core.log.failure("not stored", error=str(error))
+            self._core.not_stored("a message", error)
             return False
 
     def _act(self, action: Action) -> bool:
@@ -197,6 +197,7 @@ class _Talk:
             core.problems.put("journal_behind", "the coordinator holds more of our journal than we")
         else:
             core.problems.clear("journal_behind")
+            self._say_forgotten(action.welcome.acked)
         self._established.set()
         self._retimed.ring()
         core.log.info("link up", approval=action.welcome.approval)
@@ -205,6 +206,16 @@ class _Talk:
         self._on_welcome(action.welcome)
         enrolling.clear(Path(core.config.state_dir))
         ratchet_store.keep(core.database, action.welcome)
+
+    def _say_forgotten(self, acked: int) -> None:
+        """Go on with the journal where the coordinator holds less of it than we could send again.
+
+        It offers no work before it holds all: with nothing left to send there would never be any.
+        """
+        core = self._core
+        if acked < core.journal.head and not core.journal.after(acked):
+            text = f"the coordinator holds our journal up to {acked}; all is gone here up to"
+            core.tell("journal.forgotten", f"{text} {core.journal.head}")
 
     def _on_welcome(self, welcome: Welcome) -> None:
         refused = self._core.trust.welcome(welcome)

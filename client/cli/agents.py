@@ -55,6 +55,8 @@ def list_agents(ctx: click.Context, status: str | None, selector: str | None, wa
         waiting = next((one for one in found if one.status == "pending"), None)
         if waiting is not None and session.out.terminal:
             shown = f"next: standfast agents approve {waiting.node_id[:SHORT_ID]} --name NAME"
+            if waiting.cloned:
+                shown = f"next: standfast clones list {waiting.name or waiting.node_id[:SHORT_ID]}"
             session.out.lines(["", shown])
         return 0
 
@@ -104,11 +106,18 @@ def approve(
 ) -> int:
     """Let a host in under a name, and sign what it is."""
     from client import vouching
+    from client.failures import BadUsageError
     from protocol.api import StatusChangeRequest
     from protocol.ids import check_name
 
     with opened(ctx) as session:
         one = _agent(session, node)
+        if one.cloned:
+            raise BadUsageError(
+                f"several hold the key of {_shown(one)}: it gets no work until one was chosen",
+                next_command=f"standfast clones list {one.name or one.node_id}",
+                code="cloned",
+            )
         roster = session.trusted().roster
         held = vouching.held_statement(session, one, roster)
         public = vouching.proven_key(one, held, fingerprint)

@@ -25,6 +25,7 @@ def list_approvals(ctx: click.Context) -> int:
     """List what waits for a decision, newest first."""
     from client import approvals_api
     from client.applying import waiting_text
+    from client.deciding import held_roster, signers
     from client.render.words import counted
 
     with opened(ctx) as session:
@@ -32,13 +33,14 @@ def list_approvals(ctx: click.Context) -> int:
         if session.out.as_json:
             session.out.document(found)
             return 0
+        held = held_roster(session)
         rows = [
             (
                 one.run_id,
                 counted(len(one.nodes), "host"),
                 ",".join(one.modules),
                 one.created_by,
-                " ".join(signed.username for signed in one.signed),
+                ", ".join(signers(one, held)),
                 waiting_text(one),
                 session.out.when_text(one.expires_at, never=""),
             )
@@ -125,6 +127,7 @@ def revoke(ctx: click.Context, decision: str, reason: str, yes: bool) -> int:
 
 def _fields(session: Session, found: Approval) -> dict[str, str]:
     from client.applying import waiting_text
+    from client.deciding import held_roster, signers
     from client.render.rosters import rule_text
     from protocol.roster import ApprovalRule
 
@@ -137,9 +140,7 @@ def _fields(session: Session, found: Approval) -> dict[str, str]:
         "asked for by": found.requested_by or found.created_by,
         "scope": f"{found.scope} ({found.posture})" if found.posture else found.scope,
         "rule": rule_text(rule),
-        "signed by": ", ".join(
-            one.username if one.counts else f"{one.username} (not counted)" for one in found.signed
-        ),
+        "signed by": ", ".join(signers(found, held_roster(session))),
         "waits for": waiting_text(found) if found.waiting is not None else "",
         "until": session.out.when_text(found.expires_at, never=""),
         "decision": found.decision_id or "",

@@ -109,7 +109,8 @@ def verify(
             own = coordinator_key is None
             kept = memory.load(session.directory, session.profile).all() if own else ()
             path = Path(directory)
-            report = audit_check.exported(path if path.is_dir() else path.parent, key, kept)
+            folder = path.parent if path.is_file() else path
+            report = audit_check.exported(folder, key, kept)
         _tell(session, report)
         return ExitCode.OK if report.ok else ExitCode.AUTH
 
@@ -236,6 +237,8 @@ def _kept(session: Session, kept: Retention) -> int:
 
 
 def _show(session: Session, events: tuple[AuditEvent, ...]) -> None:
+    from client.cli.agents import SHORT_ID
+
     out = session.out
     if out.as_json:
         out.document(events)
@@ -247,7 +250,7 @@ def _show(session: Session, events: tuple[AuditEvent, ...]) -> None:
             one.severity,
             one.event_type,
             one.actor.name or one.actor.id,
-            one.target.name or one.target.id,
+            one.target.name or one.target.id[: SHORT_ID if out.terminal else None],
             one.summary,
         )
         for one in events

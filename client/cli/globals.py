@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from client.session import Session
 
 _KEY = "standfast.globals"
+# Longer than any first sentence of a command's help.
+SENTENCE = 400
 
 
 class _Given:
@@ -112,6 +114,16 @@ class GlobalGroup(click.Group):
         if self._shared is None:
             self._shared = list(_options({name for param in params for name in param.opts}))
         return [*params, *self._shared]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their first sentences, wrapped and not cut off."""
+        rows: list[tuple[str, str]] = []
+        for name in self.list_commands(ctx):
+            found = self.get_command(ctx, name)
+            if found is not None and not found.hidden:
+                rows.append((name, found.get_short_help_str(limit=SENTENCE)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 @contextmanager

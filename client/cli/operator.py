@@ -224,6 +224,47 @@ def list_operators(ctx: click.Context, include_removed: bool) -> int:
         return 0
 
 
+@operator.command("sealing-key")
+@click.argument("who", metavar="[OPERATOR", required=False)
+@click.argument("sealing_key", metavar="HEX]", required=False, default="")
+@YES
+@click.pass_context
+def sealing_key(ctx: click.Context, who: str | None, sealing_key: str, yes: bool) -> int:
+    """Have secrets sealed to you, or to OPERATOR's HEX as their `operator whoami` shows it.
+
+    What was set before is sealed to the new recipient by `standfast secrets reseal`.
+    """
+    from client import operator_key
+    from client.questions import confirm
+    from client.render.rosters import changes
+    from client.roster_edits import with_sealing_key
+    from protocol import sealing
+
+    if who is not None and not sealing_key:
+        raise click.UsageError("give OPERATOR and HEX, or neither for your own")
+    with opened(ctx) as session:
+        trusted = session.trusted()
+        operator_id, username = _who(session, trusted, who or operator_key.operator_id(session.key))
+        public = sealing_key or sealing.operator_key(session.key.seed()).public.hex()
+        held = trusted.roster.find(operator_id)
+        if held is None:
+            raise click.UsageError(f"{username} is not in the roster")
+        if held.role != "admin":
+            raise click.UsageError(
+                f"{username} is no admin: secrets are sealed to hosts and admins"
+            )
+        text = f"secrets are sealed to {username} from now on; next: standfast secrets reseal"
+        if held.sealing_key == public:
+            return _tell(session, None, operator_id, text)
+        following = with_sealing_key(trusted, operator_id, public, session.now())
+        if not session.out.as_json:
+            session.out.lines(changes(trusted.roster, following))
+        confirm(f"Sign version {following.version} of the roster?", yes=yes)
+        if (waiting := _bring(session, trusted, following)) is not None:
+            return waiting
+        return _tell(session, None, operator_id, text)
+
+
 @operator.command("remove")
 @click.argument("who", metavar="OPERATOR")
 @YES

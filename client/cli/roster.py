@@ -152,8 +152,11 @@ def verify(ctx: click.Context, file: str, digest: str | None) -> int:
     FILE holds what `standfast --json roster show` prints; nobody is asked then.
     """
     from client.roster_files import read_chain, walk
+    from protocol.ids import check_hex64
 
     with opened(ctx) as session:
+        if digest is not None:
+            check_hex64(digest.removeprefix("sha256:"), "the digest")
         chain = read_chain(file) if file else session.api.roster(0).chain
         held = None if file else session.trusted().digest
         steps = walk(chain, digest, held)
@@ -194,6 +197,52 @@ def recovery(ctx: click.Context, file: str, name: str) -> int:
             return 0
         session.out.fields(known)
         session.out.lines(["", f"next: {following}", "then take the file off this machine"])
+        return 0
+
+
+@roster.command("recover")
+@click.argument("chain", metavar="CHAIN")
+@click.argument("out", metavar="OUT")
+@click.option("--key", "key_file", required=True, metavar="FILE", help="A recovery key.")
+@click.option("--admin", metavar="NAME=PUBLIC_KEY", help="Who is to be the only admin.")
+@YES
+@click.pass_context
+def recover(
+    ctx: click.Context, chain: str, out: str, key_file: str, admin: str | None, yes: bool
+) -> int:
+    """When all admins are lost: sign, offline, a roster with a new one. Nobody is asked.
+
+    CHAIN is what `standfast-coordinator roster` prints. OUT is written, or, if another holder of a
+    recovery key has signed it already, signed too; then --admin is not given.
+    """
+    from pathlib import Path
+
+    from client import operator_key, recovering
+    from client.questions import confirm
+    from client.render.rosters import changes
+    from client.roster_files import read_chain
+    from protocol.roster import Roster, decode
+
+    with opened(ctx) as session:
+        held = recovering.newest(read_chain(chain))
+        begun = read_chain(out)[-1] if Path(out).exists() else None
+        if (begun is None) == (admin is None):
+            raise click.UsageError("give --admin to make OUT; leave it out to sign what is there")
+        made = None if begun is None else decode(begun)
+        if admin is not None:
+            made = recovering.with_new_admin(held, *recovering.parse_admin(admin), session.now())
+        if not isinstance(made, Roster):
+            raise click.UsageError(f"{out} holds no roster")
+        session.out.lines(changes(held.roster, made))
+        confirm(f"Sign version {made.version} of the roster with a recovery key?", yes=yes)
+        key = operator_key.load_file(Path(key_file))
+        signed = recovering.sign(held, begun, made, key)
+        recovering.write(Path(out), signed)
+        more = recovering.missing(held, signed)
+        following = f"standfast-coordinator roster --take {out}"
+        if more:
+            following = f"{more} more: standfast roster recover {chain} {out} --key FILE"
+        session.out.lines([f"signed: {out}", f"next: {following}"])
         return 0
 
 

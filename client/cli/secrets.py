@@ -99,7 +99,7 @@ def show(ctx: click.Context, name: str) -> int:
 
     with opened(ctx) as session:
         one = secrets_api.show(session.api, name)
-        document = sealing.verified(session, one)
+        document = sealing.verified(session, one, name)
         if session.out.as_json:
             session.out.document(one)
             return 0

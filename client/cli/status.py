@@ -25,6 +25,8 @@ def status(ctx: click.Context, wait: int) -> int:
             pause=clock.pause,
             patience=wait,
         )
+        if answer.public_key != session.profile.coordinator_key:
+            session.follow_rotation()
         profile = session.profile
         known = answer.public_key == profile.coordinator_key
         stranger = "no operator key here; make one: standfast operator init"

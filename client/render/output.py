@@ -18,6 +18,11 @@ from client.render.times import iso, parse_iso, relative
 # SGR parameters (ECMA-48, 8.3.117) of the few styles that we use; never colour alone.
 _STYLES = {"add": "32", "change": "33", "remove": "31", "warn": "35", "dim": "2", "bold": "1"}
 
+# A column of such words is not folded: `connected`, `automation`.
+MAX_WORD = 10
+# Columns whose cells a person pastes into the next command.
+_WHOLE = frozenset({"ID", "RUN", "SESSION", "HOLDER", "OPERATION", "DRIFT", "NAME"})
+
 
 class Span(msgspec.Struct, frozen=True):
     """A piece of a line in one style ("" for none)."""
@@ -101,9 +106,11 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for head in heads:
-            table.add_column(head, overflow="fold")
+        table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+        for column, head in enumerate(heads):
+            words = all(len(row[column]) <= MAX_WORD and " " not in row[column] for row in rows)
+            whole = words or head in _WHOLE
+            table.add_column(head, overflow="fold", no_wrap=whole, min_width=len(head))
         for row in rows:
             table.add_row(*(Text(safe(cell)) for cell in row))
         console = Console(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from client.render.words import counted
 from protocol.ids import fingerprint
 from protocol.roster import ApprovalRule, Grant, RecoveryKey, Roster, RosterOperator
 
@@ -29,7 +30,8 @@ def changes(before: Roster, after: Roster) -> list[str]:
     """Return what changes between two versions, a sentence each."""
     lines = _operators(before, after)
     if after.threshold != before.threshold:
-        lines.append(f"~ a change takes {after.threshold} admins instead of {before.threshold}")
+        people = counted(after.threshold, "admin")
+        lines.append(f"~ a change takes {people} instead of {before.threshold}")
     lines += _recovery(before, after)
     lines += _entries(
         before.postures, after.postures, lambda scope, posture: f"{scope} is {posture}"
@@ -48,10 +50,12 @@ def changes(before: Roster, after: Roster) -> list[str]:
 
 
 def operator_text(one: RosterOperator) -> str:
-    """Return an operator in a line: name, role, key, grants."""
+    """Return an operator in a line: name, role, key, whom secrets are sealed to, grants."""
     grants = "; ".join(grant_text(grant) for grant in one.grants)
     limited = f", only {grants}" if grants else ""
-    return f"{one.username}, {one.role}, key {_key(one.public_key)}{limited}"
+    # It is not the operator's key, and whoever holds it reads what is sealed to them.
+    sealed = f", secrets to {_key(one.sealing_key)}" if one.sealing_key else ""
+    return f"{one.username}, {one.role}, key {_key(one.public_key)}{sealed}{limited}"
 
 
 def grant_text(grant: Grant) -> str:
@@ -88,9 +92,14 @@ def _recovery(before: Roster, after: Roster) -> list[str]:
     old, new = shown(before.recovery), shown(after.recovery)
     lines = [f"+ recovery key {new[key]} ({_key(key)})" for key in new if key not in old]
     lines += [f"- recovery key {old[key]} ({_key(key)})" for key in old if key not in new]
+    lines += [
+        f"~ recovery key {old[key]} is called {new[key]} ({_key(key)})"
+        for key in new
+        if key in old and new[key] != old[key]
+    ]
     if after.recovery_threshold != before.recovery_threshold:
         lines.append(
-            f"~ a recovery takes {after.recovery_threshold} keys instead of"
+            f"~ a recovery takes {counted(after.recovery_threshold, 'key')} instead of"
             f" {before.recovery_threshold}"
         )
     return lines
@@ -110,4 +119,8 @@ def _entries(
 
 
 def _key(public: str) -> str:
-    return fingerprint(bytes.fromhex(public))[:19]
+    try:
+        return fingerprint(bytes.fromhex(public))[:19]
+    except ValueError:
+        # Of a sealing key nobody has checked what was signed; nothing is sealed to such a one.
+        return "that is none"

@@ -80,7 +80,7 @@ async def prune_audit(call: Caller, before: FromQuery[str]) -> api_audit.Pruned:
     until = _time("before", before)
     who, key = call.actor.principal(), call.context.identity
     assert until is not None  # noqa: S101 - a text was given, and what is no time was refused
-    return await call.change(lambda tx: audit.prune(tx, who, until, key))
+    return await call.change(lambda tx: audit.prune_asked(tx, who, until, key))
 
 
 @get(

@@ -113,7 +113,8 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_V1}/agents/{{node_id}}/why"): READ,
     ("GET", f"{_V1}/clones"): READ,
     ("GET", f"{_V1}/agents/{{node_id}}/clones"): READ,
-    ("POST", f"{_V1}/agents/{{node_id}}/clones"): ADMIT,
+    # Which of several copies is the host: no token was ever there to look.
+    ("POST", f"{_V1}/agents/{{node_id}}/clones"): SIGN,
     ("PUT", f"{_V1}/agents/{{node_id}}/tags"): TAG,
     ("PUT", f"{_V1}/agents/{{node_id}}/tags/{{key}}"): TAG,
     ("DELETE", f"{_V1}/agents/{{node_id}}/tags/{{key}}"): TAG,

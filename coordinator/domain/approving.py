@@ -37,6 +37,11 @@ class Group(msgspec.Struct, frozen=True):
     statement: NodeStatement | None
     own: CapabilityRule
 
+    @property
+    def tags(self) -> Mapping[str, str] | None:
+        """The tags that operators signed about these hosts, None if they signed nothing."""
+        return self.statement.tags if self.statement is not None else None
+
     def rule(self, roster: Roster, scope: str) -> ApprovalRule:
         """Return what approval takes on these hosts."""
         asked = ApprovalRule(self.own.quorum, self.own.requester_excluded)
@@ -44,9 +49,8 @@ class Group(msgspec.Struct, frozen=True):
 
     def work(self, scope: str, coordinator: bytes) -> Work:
         """Return what is to be decided on, as `protocol.authority` asks."""
-        tags = self.statement.tags if self.statement is not None else None
         automation = coordinator if self.own.signature == "coordinator" else b""
-        return Work(CAPABILITY, scope, tags, automation)
+        return Work(CAPABILITY, scope, self.tags, automation)
 
 
 class Progress(msgspec.Struct, frozen=True):

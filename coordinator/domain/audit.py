@@ -62,18 +62,33 @@ def shown_head(tx: Tx, key: SigningKey, known: int | None) -> api_audit.AuditHea
 
 
 def sign_head(tx: Tx, key: SigningKey) -> bool:
-    """Sign where the log ends, if it grew since the last time; say whether it did."""
-    tail = audit.tail(tx)
-    if tail.seq <= audit.head_seq(tx):
+    """Sign where the log ends, if that is due; say whether it was."""
+    if not head_is_due(tx, key):
         return False
+    tail = audit.tail(tx)
     head = Head(1, "head", tail.seq, tail.hash, int(tx.now), key.public.hex())
     audit.add_head(tx, tail.seq, tail.hash, audit_heads.sign(head, key))
     return True
 
 
-def head_is_due(tx: Tx) -> bool:
-    """Say whether the log grew since its last signed head."""
+def head_is_due(tx: Tx, key: SigningKey) -> bool:
+    """Say whether the log grew since its last signed head, or that is of an older key.
+
+    Hosts that have followed to the new key take no head of the older one.
+    """
+    newest = audit.head(tx)
+    if newest is None or audit_heads.decode(newest).coordinator_key != key.public.hex():
+        return audit.tail(tx).seq > 0
     return audit.tail(tx).seq > audit.head_seq(tx)
+
+
+def prune_asked(
+    tx: Tx, by: Principal, before: float, key: SigningKey
+) -> api_audit.Pruned | Refusal:
+    """Prune because a person asked; a time to come is a slip of the finger, and takes all."""
+    if before > tx.now:
+        return invalid("before", "before must not lie in the future: it would remove every event")
+    return prune(tx, by, before, key)
 
 
 def prune(tx: Tx, by: Principal, before: float, key: SigningKey) -> api_audit.Pruned:

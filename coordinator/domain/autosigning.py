@@ -2,13 +2,15 @@
 
 Its key has to stand in the roster as an automation, and each host of a run has to say in its policy
 file that the coordinator may decide. A rule that asks for more than one signature, or leaves out
-the requester, is one for people: such a run waits for them.
+the requester, is one for people: such a run waits for them. So does one whose requester the roster
+does not let do as much: the hosts ask for no grant of the coordinator's, so it asks for theirs.
 """
 
 from __future__ import annotations
 
 from coordinator.domain import approving, roster, run_decisions
 from coordinator.domain.actor import Actor
+from coordinator.domain.approving import Group
 from coordinator.domain.refusals import Refusal
 from coordinator.store import decisions as stored
 from coordinator.store import runs, settings
@@ -17,10 +19,12 @@ from coordinator.store.runs import StoredRun
 from protocol import api, decisions, dsse, ids
 from protocol.decisions import Decision
 from protocol.keys import SigningKey
-from protocol.roster import Roster, RosterOperator
+from protocol.roster import Role, Roster, RosterOperator
 
 # The offer follows at once; a host that is away gets it for as long as the run lives.
 DECISION_SECONDS = 86_400
+# Roles that may ask for work; somebody whom one admin let into the API alone has none here.
+_ASKING: frozenset[Role] = frozenset({"admin", "operator", "automation"})
 # Runs that are looked at in one turn; the next turn takes the next ones.
 MAX_RUNS = 100
 
@@ -73,8 +77,16 @@ def _entry(held: Roster, public: bytes) -> RosterOperator | None:
 def _allowed(tx: Tx, run: StoredRun, held: Roster) -> bool:
     if run.state.phase != "waiting_approval" or stored.collecting(tx, run.run_id) is not None:
         return False
-    rules = [(g.own, g.rule(held, run.details.scope)) for g in approving.groups(tx, run)]
+    asker, scope = held.find(run.details.actor.id), run.details.scope
+    if asker is None or asker.role not in _ASKING:
+        return False
     return all(
-        own.signature == "coordinator" and rule.quorum == 1 and not rule.requester_excluded
-        for own, rule in rules
+        _lets(group, held, scope) and asker.may(approving.CAPABILITY, scope, group.tags)
+        for group in approving.groups(tx, run)
     )
+
+
+def _lets(group: Group, held: Roster, scope: str) -> bool:
+    rule = group.rule(held, scope)
+    alone = rule.quorum == 1 and not rule.requester_excluded
+    return alone and group.own.signature == "coordinator"

@@ -1,14 +1,16 @@
 """Clones: hosts of which several hold the key. Found by the ratchet, resolved by an operator.
 
 The rules are `protocol.ratchet`'s. While nobody has chosen, the host is treated as if it waited for
-approval: it may say what it has to say, and gets no work.
+approval: it gets no work, and its journal is heard once somebody has chosen, since a copy could
+write into it what the host itself then contradicts.
 """
 
 from __future__ import annotations
 
+from coordinator.domain import host_authority
 from coordinator.domain.actor import Actor
 from coordinator.domain.refusals import Refusal, not_found
-from coordinator.store import ratchets, records
+from coordinator.store import journals, ratchets, records
 from coordinator.store.database import Tx
 from coordinator.store.events import COORDINATOR, NewEvent, Principal
 from coordinator.store.records import Record
@@ -53,10 +55,16 @@ def listing(tx: Tx) -> tuple[api_clones.Clones, ...]:
 def keep(
     tx: Tx, by: Actor, node_id: str, request: api_clones.KeepRequest
 ) -> api_clones.Clones | Refusal:
-    """Choose the holder that is the host; the others are sent away from their next link on."""
+    """Choose the holder that is the host; the others are sent away from their next link on.
+
+    The journal goes on where the host says: what a copy wrote into it gives way.
+    """
     record = records.get_by_uid(tx, KIND, node_id)
     if record is None:
         return not_found("agent", node_id)
+    refused = host_authority.refused(tx, by, node_id)
+    if refused is not None:
+        return refused
     line = ratchets.get(tx, node_id)
     if not line.diverged:
         return Refusal("conflict", "one alone holds this host's key: there is nothing to choose")
@@ -64,6 +72,7 @@ def keep(
     if chosen is None:
         return not_found("holder", request.holder_id)
     ratchets.put(tx, node_id, chosen)
+    journals.reopen(tx, node_id)
     kept = chosen.holders[0]
     host = Principal("agent", node_id, record.name or "")
     summary = f"{kept.hostname} at {kept.address} was chosen to be {record.name or node_id}"

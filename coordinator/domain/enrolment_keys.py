@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from coordinator.domain import host_authority
 from coordinator.domain.actor import Actor
 from coordinator.domain.outcomes import sure
 from coordinator.domain.refusals import Refusal, RefusalKind, invalid, not_found
@@ -103,7 +104,7 @@ def create(
     expires = _time(tx, request.expires_at)
     wrong = (
         _check_label(request.name) or _check_uses(uses) or _check_urls(request.urls)
-        or _check_tags(request.tags) or _check_recovers(tx, request.recovers, uses)
+        or _check_tags(request.tags) or _check_recovers(tx, by, request.recovers, uses)
     )  # fmt: skip
     if wrong is not None:
         return wrong
@@ -199,6 +200,9 @@ def update(
     if record is None:
         return not_found("enrollment key", key_id)
     spec = record.spec_as(KeySpec)
+    refused = _check_renewed(tx, by, spec, request)
+    if refused is not None:
+        return refused
     if not isinstance(request.name, msgspec.UnsetType):
         spec = msgspec.structs.replace(spec, label=request.name)
     if not isinstance(request.uses_remaining, msgspec.UnsetType):
@@ -244,14 +248,29 @@ def _check_uses(uses: int | None) -> Refusal | None:
     return None
 
 
-def _check_recovers(tx: Tx, node_id: str | None, uses: int | None) -> Refusal | None:
+def _check_recovers(
+    tx: Tx, by: Actor | None, node_id: str | None, uses: int | None
+) -> Refusal | None:
     if node_id is None:
         return None
     if uses != 1:
         return invalid("recovers", "a key that brings a host back has one use", _WRONG)
     if records.get_by_uid(tx, "node", node_id) is None:
         return not_found("agent", node_id)
-    return None
+    return host_authority.refused(tx, by, node_id)
+
+
+def _check_renewed(
+    tx: Tx, by: Actor, spec: KeySpec, request: api.UpdateEnrolmentKeyRequest
+) -> Refusal | None:
+    if spec.recovers is None:
+        return None
+    if not isinstance(request.uses_remaining, msgspec.UnsetType):
+        text = "a key that brings a host back has one use: make another one"
+        return invalid("uses_remaining", text, _WRONG)
+    if isinstance(request.expires_at, msgspec.UnsetType):
+        return None
+    return host_authority.refused(tx, by, spec.recovers)
 
 
 def _check_tags(wanted: dict[str, str]) -> Refusal | None:

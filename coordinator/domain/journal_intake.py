@@ -75,11 +75,28 @@ def take_in(
     if not approved and (fault := _too_much(tx, host, entries)) is not None:
         _tell(tx, host, fault)
         return Intake(head.seq, fault)
-    if resumes and entries and _lost(head, entries[0], public_key):
-        detail = f"entries {head.seq + 1} to {entries[0].seq - 1} are lost: this store is older"
-        _tell(tx, host, Fault("journal_gap", detail))
-        head = Head(entries[0].seq - 1, entries[0].prev)
+    if resumes and entries and journals.is_open(tx, host.node_id):
+        head = _go_on(tx, host, public_key, entries[0], head)
+    elif resumes and entries and _lost(head, entries[0], public_key):
+        head = _skip(tx, host, entries[0], head.seq)
     return _take_all(tx, host, public_key, entries, head)
+
+
+def _skip(tx: Tx, host: Host, first: journal.Entry, stored: int) -> Head:
+    detail = f"entries {stored + 1} to {first.seq - 1} are lost: this store is older"
+    _tell(tx, host, Fault("journal_gap", detail))
+    return Head(first.seq - 1, first.prev)
+
+
+def _go_on(tx: Tx, host: Host, public_key: bytes, first: journal.Entry, head: Head) -> Head:
+    """Return where a journal goes on that a copy of its host may have written to."""
+    if first.seq < 1 or not _bounded(first) or not journal.holds(first, public_key):
+        return head
+    before = journals.hash_at(tx, host.node_id, first.seq - 1) or journal.GENESIS
+    journals.cut(tx, host.node_id, first.seq)
+    if before == first.prev:
+        return Head(first.seq - 1, before)
+    return _skip(tx, host, first, 0)
 
 
 def _take_all(

@@ -80,6 +80,32 @@ def start_with(tx: Tx, chain: tuple[dsse.Envelope, ...]) -> TrustedRoster | Refu
     return trusted or Refusal("bad_request", "the roster file is empty")
 
 
+def whole_chain(tx: Tx) -> tuple[dsse.Envelope, ...]:
+    """Return every version, oldest first."""
+    chain: tuple[dsse.Envelope, ...] = ()
+    while part := rosters.after(tx, len(chain)):
+        chain += part
+    return chain
+
+
+def take(tx: Tx, chain: tuple[dsse.Envelope, ...]) -> TrustedRoster | Refusal:
+    """Take versions that follow the one held, brought by hand from this coordinator's own host."""
+    held = current(tx)
+    if held is None:
+        return start_with(tx, chain)
+    for envelope in chain:
+        verified = verify_next(held, envelope)
+        if isinstance(verified, Refused):
+            return refusal(verified)
+        if verified.digest == held.digest:
+            continue
+        refused = _store(tx, COORDINATOR, held.roster, verified)
+        if refused is not None:
+            return refused
+        held = verified
+    return held
+
+
 def _store(tx: Tx, by: Principal, old: Roster | None, new: TrustedRoster) -> Refusal | None:
     refused = operators.follow_roster(tx, by, old, new.roster)
     if refused is not None:

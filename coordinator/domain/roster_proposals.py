@@ -26,6 +26,8 @@ from protocol.roster_proposals import follows
 PROPOSAL_SECONDS = 7 * 86_400.0
 # Changes that are discussed at the same time; each is bound by the body limit of 1 MiB.
 MAX_OPEN = 32
+# Of one person: who is to be removed must not fill the list before it is proposed.
+MAX_OWN = 8
 
 
 def listing(tx: Tx) -> api_approvals.ProposalPage:
@@ -51,8 +53,9 @@ def propose(tx: Tx, by: Actor, envelope: dsse.Envelope) -> api_approvals.Proposa
     known = stored.get(tx, following.digest)
     if known is not None:
         return sign(tx, by, known.digest, envelope.signatures)
-    if sum(_open(tx, one) for one in stored.listing(tx, "open")) >= MAX_OPEN:
-        return Refusal("conflict", f"{MAX_OPEN} proposals are open: sign one, or let them expire")
+    full = _full(tx, by)
+    if full is not None:
+        return full
     proposal = StoredProposal(
         digest=following.digest,
         version=following.roster.version,
@@ -105,6 +108,15 @@ def _settle(tx: Tx, by: Actor, proposal: StoredProposal) -> api_approvals.Propos
         if isinstance(outcome, Refusal):
             return outcome
     return get(tx, proposal.digest)
+
+
+def _full(tx: Tx, by: Actor) -> Refusal | None:
+    waiting = [one for one in stored.listing(tx, "open") if _open(tx, one)]
+    own = sum(one.proposed_by == by.username for one in waiting)
+    if own < MAX_OWN and len(waiting) < MAX_OPEN:
+        return None
+    count = f"{own} proposals of yours" if own >= MAX_OWN else f"{len(waiting)} proposals"
+    return Refusal("conflict", f"{count} are open: sign one, or let them expire")
 
 
 def _open(tx: Tx, proposal: StoredProposal) -> bool:

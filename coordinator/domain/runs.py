@@ -73,6 +73,10 @@ def _nodes(tx: Tx, request: api.RunRequest) -> tuple[str, ...] | Refusal:
     for agent in found:
         if agent.status != "approved":
             message = f"agent {agent.node_id} is {agent.status}; only approved ones get work"
+            if agent.cloned:
+                name = agent.name or agent.node_id
+                text = f"several hold the key of {name}: standfast clones list {name}"
+                return Refusal("conflict", text)
             return Refusal("conflict", message, code=Reason.NOT_APPROVED)
     return tuple(agent.node_id for agent in found)
 

@@ -76,6 +76,21 @@ _EVENTS: dict[str, Explanation] = {
 }
 # What hosts say by themselves, with more to say about it than that.
 _OWN: dict[str, Explanation] = {
+    "host.roster.recovered": Explanation(
+        "recovery keys changed who may sign: critical, if that was not agreed on",
+        "standfast roster verify",
+    ),
+    "host.coordinator.key_rotated": Explanation(
+        "the coordinator has a new key, which the old one named; the host follows it",
+        "standfast-coordinator show-key, on the coordinator, if nobody did that",
+    ),
+    "host.break_glass.begun": Explanation(
+        "root of the host began to change it without anybody's approval", "standfast why NODE"
+    ),
+    "host.break_glass.finished": Explanation(
+        "root of the host changed it without anybody's approval",
+        "standfast state plan NODE --module MODULE, to see what is to become of it",
+    ),
     "host.drift.fight": Explanation(
         "the host repaired this again and again, and somebody there changes it back",
         "end the other program's rule over it, or take `on_drift: repair` away; then apply again",

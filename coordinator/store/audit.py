@@ -147,6 +147,8 @@ def head_seq(tx: Tx) -> int:
 def add_head(tx: Tx, seq: int, digest: str, envelope: dsse.Envelope) -> None:
     """Keep a signed head; the oldest give way."""
     values = {"seq": seq, "hash": digest, "at": tx.now, "envelope": dsse.encode(envelope).decode()}
+    # The same line is signed again after a change of the coordinator's key.
+    tx.conn.execute(delete(audit_heads).where(audit_heads.c.seq == seq))
     tx.conn.execute(insert(audit_heads).values(values))
     query = select(audit_heads.c.seq).order_by(desc(audit_heads.c.seq)).offset(KEEP_HEADS).limit(1)
     oldest = tx.conn.execute(query).scalar()

@@ -84,6 +84,30 @@ def forget(tx: Tx, node_id: str) -> None:
         tx.conn.execute(delete(table).where(table.c.node_id == node_id))
 
 
+def reopen(tx: Tx, node_id: str) -> None:
+    """Forget where a host's journal ends, because another has written to it; entries stay.
+
+    The next one to be stored says where it goes on: what is stored from there on gives way.
+    """
+    heads = schema.journal_heads
+    tx.conn.execute(delete(heads).where(heads.c.node_id == node_id))
+
+
+def is_open(tx: Tx, node_id: str) -> bool:
+    """Say whether a journal was reopened and nothing was stored in it since."""
+    if head(tx, node_id).seq:
+        return False
+    table = schema.journal_entries
+    query = select(table.c.seq).where(table.c.node_id == node_id).limit(1)
+    return tx.conn.execute(query).first() is not None
+
+
+def cut(tx: Tx, node_id: str, seq: int) -> None:
+    """Remove the entries from a sequence on, which another has written."""
+    table = schema.journal_entries
+    tx.conn.execute(delete(table).where(table.c.node_id == node_id, table.c.seq >= seq))
+
+
 def append(tx: Tx, node_id: str, entries: Sequence[journal.Entry], *, keep: Keep = _KEEP) -> Head:
     """Store the next entries, return the new head; the caller has checked chain and signatures.
 

@@ -73,7 +73,10 @@ def command(
             )
         state.save_snapshot(outcome.snapshot)
         switch = switch_file.load(state.path)
-        if switch.undecided and switch.operation_id == of:
+        # What could not be taken back whole is left to the watcher, which goes on anyway. Where it
+        # had begun and fell, nobody comes after us.
+        over = switch.state == "reverting" or outcome.result.status == "succeeded"
+        if switch.undecided and switch.operation_id == of and over:
             switch_file.save(state.path, switch.on("expire")[0].on("done")[0])
         state.save_stat_cache(ports.files.cache)
     if as_json:

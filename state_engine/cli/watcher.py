@@ -30,7 +30,8 @@ def start(directory: Path, operation_id: str) -> int:
     Returns its process id. No hang-up of the terminal reaches it.
     """
     nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
-    argv = [sys.executable, "-m", "state_engine.cli.watcher", str(directory), operation_id]
+    # -P: no code comes from the working directory, which anybody may be able to write to.
+    argv = [sys.executable, "-P", "-m", "state_engine.cli.watcher", str(directory), operation_id]
     # The code is found where ours was, wherever that was started.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return os.posix_spawn(argv[0], argv, environment, file_actions=nowhere, setsid=True)

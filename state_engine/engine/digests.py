@@ -28,8 +28,11 @@ def desired_digest(resource: ResolvedResource, ports: Ports) -> str:
     return _digest(value, ports, keyed=bool(resource.sensitive))
 
 
-def removal_digest(applied: AppliedResource, ports: Ports) -> str:
-    """Return the digest of what a removal would do: it follows from all that the record holds."""
+def removal_digest(applied: AppliedResource, ports: Ports, *, keyed: bool = False) -> str:
+    """Return the digest of what a removal would do: it follows from all that the record holds.
+
+    With `keyed` nobody else can make it, as is always so where the resource holds a secret.
+    """
     value: Json = {
         "context": _CONTEXT,
         "kind": applied.resource.kind,
@@ -41,7 +44,7 @@ def removal_digest(applied: AppliedResource, ports: Ports) -> str:
         "pre_uid": applied.pre_uid,
         "pre_gid": applied.pre_gid,
     }
-    return _digest(value, ports, keyed=bool(applied.resource.sensitive))
+    return _digest(value, ports, keyed=keyed or bool(applied.resource.sensitive))
 
 
 def observed_digest(

@@ -9,16 +9,21 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from protocol.errors import DecodeError
 from protocol.reports import ResourceDiff, Trigger, TriggerKind, item_digest
 from state_engine.engine.digests import observed_digest
 from state_engine.engine.limited import limited
 from state_engine.engine.prepared import Prepared
+from state_engine.engine.private_files import touches_private, without_digests
 from state_engine.engine.secrets import redacted, revealed
 from state_engine.model import AppliedResource, ResourceKey
 from state_engine.ports import PortError, Ports
 from state_engine.resources.contract import Context, Difference, Observation
 from state_engine.resources.parts.accounts import gid_of, uid_of
 
+UNWRITABLE = "what was found on the host cannot be written down"
+# What has no digest and no changes to show.
+_SILENT = frozenset({"none", "unknown", "error"})
 UNSIGNED = "unsigned: its check was not run, for no trusted operator signed this module version"
 
 
@@ -117,7 +122,11 @@ def look(
     except (PortError, msgspec.ValidationError) as error:
         return _refused(prepared, str(error))
     if not hidden:
-        return Look(_item(prepared, difference), difference, observation)
+        if difference.action in _SILENT or not touches_private(kind, spec, ports):
+            return Look(_item(prepared, difference), difference, observation)
+        marked = without_digests(difference.changes, ports)
+        item = _item(prepared, msgspec.structs.replace(difference, changes=marked))
+        return Look(item, difference, observation, keyed=True)
     changes = redacted(difference.changes, resource, held, ports)
     item = _item(prepared, msgspec.structs.replace(difference, changes=changes))
     return Look(item, difference, observation, keyed=True)
@@ -133,13 +142,18 @@ def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger
         return found
     whatever = bool(triggers) and found.item.action == "run"
     before = None if whatever else found.observation
-    item = msgspec.structs.replace(
-        found.item,
-        triggers=triggers,
-        desired=prepared.desired(ports),
-        observed=observed_digest(before, ports, keyed=found.keyed, binds=found.difference.binds),
-    )
-    item = msgspec.structs.replace(item, digest=item_digest(item))
+    try:
+        item = msgspec.structs.replace(
+            found.item,
+            triggers=triggers,
+            desired=prepared.desired(ports),
+            observed=observed_digest(
+                before, ports, keyed=found.keyed, binds=found.difference.binds
+            ),
+        )
+        item = msgspec.structs.replace(item, digest=item_digest(item))
+    except DecodeError as error:
+        return _refused(prepared, f"{UNWRITABLE}: {error}")
     return replace(found, item=item)
 
 

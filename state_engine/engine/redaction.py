@@ -102,7 +102,7 @@ def _redacted(
         desired = _desired(change, resource, ports)
     current = change.current
     if current is not None and current not in WORDS and (change.field in hidden or named):
-        current = _fingerprint(current, ports)
+        current = found_mark(current, ports)
     diff = tuple(known.line(line, number) for number, line in enumerate(change.diff))
     return msgspec.structs.replace(
         change, current=current, desired=desired, diff=diff, sensitive=True, redacted=True
@@ -118,6 +118,14 @@ def _desired(change: Change, resource: ResolvedResource, ports: Ports) -> str | 
         if text != written and len(text) <= MAX_SHOWN and "\n" not in text:
             return text
     return _fingerprint(change.desired, ports)
+
+
+def found_mark(text: str, ports: Ports) -> str:
+    """Return a mark of what was found; it is never that of the same text where a module says it.
+
+    Else a module that says guesses would learn from the host which of them is right.
+    """
+    return _fingerprint(f"found\0{text}", ports)
 
 
 def _fingerprint(text: str, ports: Ports) -> str:

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 
 import msgspec
 
+from protocol.errors import DecodeError
 from protocol.reports import ResourceDiff, item_digest
 from state_engine.engine.digests import observed_digest, removal_digest
+from state_engine.engine.look import UNWRITABLE
 from state_engine.engine.prepared import Memory
+from state_engine.engine.private_files import (
+    covered_private,
+    touches_private,
+    without_any_digests,
+)
 from state_engine.engine.secrets import redacted, revealed
 from state_engine.model import AppliedResource, ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import PortError, Ports
@@ -140,14 +147,23 @@ def look_at_removal(
         except (PortError, msgspec.ValidationError) as error:
             refused = msgspec.structs.replace(item, action="error", message=f"remove: {error}")
             return Removal(refused, Undo())
-    item = msgspec.structs.replace(
-        item,
-        changes=redacted(undo.changes, resource, None, ports),
-        message=undo.message,
-        desired=removal_digest(applied, ports),
-        observed=observed_digest(observation, ports, keyed=bool(resource.sensitive), binds=binds),
-    )
-    return Removal(msgspec.structs.replace(item, digest=item_digest(item)), undo)
+    keyed = bool(resource.sensitive)
+    changes = redacted(undo.changes, resource, None, ports)
+    if not keyed and kind is not None:
+        keyed = covered_private(applied) or touches_private(kind, resource.spec, ports)
+        changes = without_any_digests(changes, ports) if keyed else changes
+    try:
+        item = msgspec.structs.replace(
+            item,
+            changes=changes,
+            message=undo.message,
+            desired=removal_digest(applied, ports, keyed=keyed),
+            observed=observed_digest(observation, ports, keyed=keyed, binds=binds),
+        )
+        return Removal(msgspec.structs.replace(item, digest=item_digest(item)), undo)
+    except DecodeError as error:
+        text = f"remove: {UNWRITABLE}: {error}"
+        return Removal(msgspec.structs.replace(item, action="error", message=text), Undo())
 
 
 def _unless_desired(

@@ -35,7 +35,7 @@ from state_engine.engine.progress import ApplyOutcome, Resume, ignore
 from state_engine.engine.reverse import ABSENT, standing
 from state_engine.engine.secrets import Secrecy
 from state_engine.engine.steps import Outcome, carry_out
-from state_engine.engine.undo_log import Deed, UndoLog, deeds_of
+from state_engine.engine.undo_log import Acting, Deed, UndoLog, deeds_of
 from state_engine.model import AppliedResource, ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import PortError, Ports
 from state_engine.resources.contract import (
@@ -74,10 +74,11 @@ def plan_rollback(of: str, node_id: str, snapshot: Snapshot, ports: Ports) -> Pl
     origin = _origin(deeds)
     secrecy = Secrecy(ports, (), snapshot.applied)
     now: dict[str, str] = {}
+    held = {one.resource.key: one for one in snapshot.applied}
     items: list[ResourceDiff] = []
     back: dict[ResourceKey, Deed] = {}
     for deed in deeds:
-        item = _item(deed, ports, origin, now)
+        item = _item(deed, ports, origin, now, held)
         if item.action in _DOING:
             back[deed.acting.key] = deed
             now.update(deed.acting.reverse.before)
@@ -162,13 +163,17 @@ class _Rollback:
         self._settings = settings
         self._ledger = ledger
         self._anyway = anyway
+        self._held = {one.resource.key: one for one in ledger.before.applied}
         self.back: list[Deed] = []
 
     def take_back(self, deed: Deed) -> None:
         """Carry out the reverse of one deed, if it may and can be."""
         settings, ledger = self._settings, self._ledger
         prepared = settings.memory.get(deed.acting.resource)
-        item = _item(Deed(deed.acting) if self._anyway else deed, settings.ports, self._origin)
+        if self._anyway:
+            item = _item(Deed(deed.acting), settings.ports, self._origin)
+        else:
+            item = _item(deed, settings.ports, self._origin, held=self._held)
         if settings.cancelled():
             ledger.cancelled = True
             ledger.add(prepared, result_for(item, "skipped", CANCELLED))
@@ -244,9 +249,16 @@ def _origin(deeds: Sequence[Deed]) -> dict[str, str]:
 
 
 def _item(
-    deed: Deed, ports: Ports, origin: Mapping[str, str], now: Mapping[str, str] = _NOTHING
+    deed: Deed,
+    ports: Ports,
+    origin: Mapping[str, str],
+    now: Mapping[str, str] = _NOTHING,
+    held: Mapping[ResourceKey, AppliedResource] | None = None,
 ) -> ResourceDiff:
-    """Return a deed as an item of a plan; `now`: what stands where items before have acted."""
+    """Return a deed as an item of a plan; `now`: what stands where items before have acted.
+
+    `held` is what is applied at present; None: whatever came since is taken back too.
+    """
     reverse, forth = deed.acting.reverse, deed.acting.item
     item = msgspec.structs.replace(
         forth,
@@ -270,6 +282,10 @@ def _item(
         return msgspec.structs.replace(item, action="error", message=str(error))
     if stands and stands in (reverse.before, {path: origin[path] for path in stands}):
         return msgspec.structs.replace(item, action="none", changes=(), message=ALREADY)
+    if not stands and held is not None and not _is_last(deed.acting, held):
+        # No path tells what was changed since; what was applied since is known all the same.
+        message = f"refused: {item.type} {item.identity} was applied anew since the operation"
+        return msgspec.structs.replace(item, action="error", message=message)
     changed = next((path for path in stands if _changed(deed, path, stands[path])), None)
     if changed is not None:
         what = "is gone" if stands[changed] == ABSENT else "was changed"
@@ -281,6 +297,17 @@ def _item(
         observed=canonical.digest({**stands}),
     )
     return msgspec.structs.replace(item, digest=item_digest(item))
+
+
+def _is_last(acting: Acting, held: Mapping[ResourceKey, AppliedResource]) -> bool:
+    """Say whether what is applied is what a deed has left, or what was before it."""
+    present = held.get(acting.key)
+    if present is None:
+        return acting.removal or acting.held is None
+    left = [] if acting.removal else [acting.resource.spec]
+    if acting.held is not None:
+        left.append(acting.held.resource.spec)
+    return present.resource.spec in left
 
 
 def _changed(deed: Deed, path: str, stands: str) -> bool:

@@ -99,6 +99,10 @@ class UndoLog:
                 reverse = msgspec.structs.replace(reverse, steps=(), problem=SECRET)
             elif back:
                 reverse = msgspec.structs.replace(reverse, steps=back, problem=None)
+        elif removal and reverse.problem is not None and not old_secret:
+            back = _brought_back(prepared, self._ports, reverse)
+            if back:
+                reverse = msgspec.structs.replace(reverse, steps=back, problem=None)
         self._paths[prepared.key] = paths_of(steps)
         shown = tuple(msgspec.structs.replace(change, diff=()) for change in item.changes)
         item = msgspec.structs.replace(item, changes=shown)
@@ -120,6 +124,24 @@ class UndoLog:
     def _add(self, record: Acting | Acted, *, durable: bool) -> None:
         line = msgspec.json.encode(record)
         self._ports.reverts.add(self._operation_id, line, durable=durable)
+
+
+def _brought_back(prepared: Prepared, ports: Ports, reverse: Reverse) -> tuple[Step, ...]:
+    """Return how its kind brings back what is about to be removed; () if it does not say.
+
+    A removal is to a kind what `ensure: absent` is: that is looked at, and taken back.
+    """
+    kind, back, spec = prepared.kind, reversible(prepared.kind), prepared.resource.spec
+    if kind is None or back is None or kind.runs_code(spec):
+        return ()
+    if "ensure" not in {field.name for field in msgspec.structs.fields(kind.spec_type)}:
+        return ()
+    gone = {**spec, "ensure": "absent"}
+    try:
+        found = kind.observe(gone, ports, verify=False)
+        return back.revert(gone, found, reverse.copies)
+    except (PortError, msgspec.ValidationError):
+        return ()
 
 
 def deeds_of(operation_id: str, ports: Ports) -> tuple[Deed, ...]:

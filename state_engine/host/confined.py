@@ -78,6 +78,9 @@ def main(handle: int) -> int:
         status["error"] = f"cannot {doing} {plan['argv'][0]}: {error.strerror or error}"
         status["code"] = errno.errorcode.get(error.errno or 0, "")
         tell(plan["status"], status)
+    except ValueError as error:  # a NUL byte among the arguments
+        status["error"], status["code"] = f"cannot run {plan['argv'][0]}: {error}", "EINVAL"
+        tell(plan["status"], status)
     return 127
 
 

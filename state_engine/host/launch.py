@@ -25,6 +25,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # -I, -S: neither the directory that it starts in nor any variable decides what it imports.
 _CONFINED = (sys.executable, "-I", "-S", confined.__file__)
 _STATUS_BYTES = 65_536  # what a pipe holds
+_ENDED_BY_US = frozenset({124, 143})  # as `host.programs` says of a timeout and of a cancellation
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -48,8 +49,9 @@ class Launch:
         PortError: it could not be started.
     """
 
-    def __init__(self, call: ProgramCall) -> None:
+    def __init__(self, call: ProgramCall, helper: tuple[str, ...] = _CONFINED) -> None:
         self._call = call
+        self._helper = helper
         self._status: int | None = None
         self._scratch: str | None = None
         with ExitStack() as opened:
@@ -75,7 +77,9 @@ class Launch:
         if self._status is None:
             return captured
         lines = os.read(self._status, _STATUS_BYTES).splitlines()
-        status = msgspec.json.decode(lines[-1], type=_Status) if lines else _Status()
+        if not lines:
+            return self._unstarted(captured)
+        status = msgspec.json.decode(lines[-1], type=_Status)
         if status.error:
             raise PortError(status.error, status.code)
         if not status.lacking:
@@ -83,6 +87,15 @@ class Launch:
         free = "" if status.held else "; this ran with write access"
         note = f"[not to be had on this host: {'; '.join(status.lacking)}{free}]\n"
         return msgspec.structs.replace(captured, stderr=captured.stderr + note)
+
+    def _unstarted(self, captured: CapturedStream) -> CapturedStream:
+        """Refuse what ended before its program began, unless it was we who ended it."""
+        if captured.exit in _ENDED_BY_US:
+            return captured
+        # Its exit code is none of the program's: to a check it would mean "not as desired".
+        said = captured.stderr.strip().rpartition("\n")[2][:200]
+        text = f"{self._call.argv[0]} could not be started: exit {captured.exit}: {said}"
+        raise PortError(text)
 
     def _start(self) -> subprocess.Popen[bytes]:
         call = self._call
@@ -99,7 +112,7 @@ class Launch:
                 return _popen(argv, environment, call.cwd, handles)
             plan = self._plan(argv, environment, user if other else None, ours)
             handles += [plan["status"], _private_file(msgspec.json.encode(plan), ours)]
-            return _popen([*_CONFINED, str(handles[-1])], _environment(None), "/", handles)
+            return _popen([*self._helper, str(handles[-1])], _environment(None), "/", handles)
 
     def _plan(
         self, argv: list[str], environment: dict[str, str], user: _User | None, ours: ExitStack
@@ -143,6 +156,8 @@ def _popen(
             pass_fds=handles,
             umask=0o022,
         )
+    except ValueError as error:
+        raise PortError(f"cannot run {argv[0]}: {error}", "EINVAL") from error
     except OSError as error:
         # The system names the directory where it was the directory that could not be entered.
         what = f"enter {cwd} for" if error.filename == cwd != argv[0] else "run"

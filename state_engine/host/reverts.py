@@ -5,17 +5,20 @@ What a line says is the engine's; here it is only kept, and the oldest operation
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import sys
 from pathlib import Path
 
 from state_engine.host import handles, walk
 from state_engine.host.files import LinuxFiles
-from state_engine.ports import MAX_CONTENT, PortError
+from state_engine.ports import PortError
 
 # Who has not taken an operation back for twenty more does not take it back by its steps.
 KEPT = 20
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_BLOCK = 65_536
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -47,7 +50,8 @@ class LinuxReverts:
         """Return the whole lines of an operation; () if nothing of it is kept."""
         path = self._path(operation_id)
         try:
-            data = self._files.read(str(path), MAX_CONTENT)
+            # All of it, however long: a way back that lacks its end leads nowhere.
+            data = self._files.read(str(path), sys.maxsize)
         except PortError as error:
             if error.code == "ENOENT":
                 return ()
@@ -72,7 +76,11 @@ class LinuxReverts:
     def _append(self, path: Path, data: bytes, *, durable: bool) -> None:
         new = durable and not path.exists()
         with handles.closing(os.open(path, _APPEND, 0o600)) as handle:
-            os.write(handle, data)
+            size = _whole(handle)
+            if os.write(handle, data) != len(data):
+                # Half a line would spoil the next one, and with it the whole log.
+                os.ftruncate(handle, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if durable:
                 os.fsync(handle)
         if new:
@@ -83,3 +91,18 @@ class LinuxReverts:
         if not _NAME.fullmatch(operation_id):
             raise PortError(f"{operation_id!r} is not the id of an operation", "EINVAL")
         return self._directory / f"{operation_id}.jsonl"
+
+
+def _whole(handle: int) -> int:
+    """Cut off what a fall of the host left of a last line; return the size in bytes."""
+    size = os.fstat(handle).st_size
+    if size == 0 or os.pread(handle, 1, size - 1) == b"\n":
+        return size
+    end = 0
+    for start in range((size - 1) // _BLOCK * _BLOCK, -1, -_BLOCK):
+        at = os.pread(handle, min(_BLOCK, size - start), start).rfind(b"\n")
+        if at >= 0:
+            end = start + at + 1
+            break
+    os.ftruncate(handle, end)
+    return end

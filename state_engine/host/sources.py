@@ -7,6 +7,7 @@ goes where is the kinds' work.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import re
 import socket
@@ -24,10 +25,13 @@ from state_engine.host.files import LinuxFiles
 from state_engine.ports import MAX_CONTENT, PortError
 
 if TYPE_CHECKING:
+    import ssl
     from http.client import HTTPConnection, HTTPResponse
 
 SCHEMES = ("artifact", "file", "https", "http")
 MAX_REDIRECTS = 5
+# Addresses of one name that are tried: it may have thousands, and each may be silent for long.
+MAX_ADDRESSES = 4
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 65_536
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -78,7 +82,7 @@ class LinuxSources:
         """
         if not _DIGEST.fullmatch(sha256):
             raise PortError(f"`{sha256}` is not a SHA-256 in lower-case hex", "EINVAL")
-        scheme = urlsplit(url).scheme
+        scheme = _taken_apart(url).scheme
         if scheme not in self._policy.schemes:
             raise PortError(f"this host does not fetch from `{scheme}:` addresses", "EACCES")
         held = self._held(sha256)
@@ -164,31 +168,42 @@ class LinuxSources:
         from http.client import HTTPException
 
         until = clock.monotonic() + self._policy.whole
+        near = _names_near(url)
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                found = self._ask(url, until)
+                found = self._ask(url, until, near=near)
                 if isinstance(found, bytes):
                     return found
                 url = found
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:
+            # ValueError: what a server sends, or leads to, may be no address or no text.
             # An HTTPException may say nothing but its class's name.
             why = str(error) or type(error).__name__
             raise PortError(f"cannot fetch {url}: {why}", "EIO") from error
         raise PortError(f"cannot fetch {url}: more than {MAX_REDIRECTS} redirects", "ELOOP")
 
-    def _ask(self, url: str, until: float) -> bytes | str:
+    def _ask(self, url: str, until: float, *, near: bool) -> bytes | str:
         """Return the content at an address, or the address that it leads to."""
         from http.client import HTTPConnection, HTTPSConnection
 
         parts, host, port = _address(url)
         connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = connect(host, port, timeout=self._policy.silence)
+        raw = self._reached(url, host, connection.port, until, near=near)
+        encrypted = None
+        connection.sock = raw
+        if parts.scheme == "https":
+            encrypted = _encrypted(raw, host)
+            connection.sock = encrypted
         # The silence between two bytes is limited by the socket, all of it by this: a server that
         # sends one byte of a header a minute must not hold the engine's one thread.
+        # It begins when there is something to cut, so that it cannot come too early.
         guard = threading.Timer(max(0.0, until - clock.monotonic()), _cut, (connection,))
         guard.daemon = True
         try:
             guard.start()
+            if encrypted is not None:
+                encrypted.do_handshake()
             found = self._answer(connection, parts)
             if clock.monotonic() > until:  # what was cut may look like an end
                 raise PortError(f"cannot fetch {url}: not whole in time", "ETIMEDOUT")
@@ -196,6 +211,32 @@ class LinuxSources:
         finally:
             guard.cancel()
             connection.close()
+
+    def _reached(
+        self, url: str, host: str, port: int, until: float, *, near: bool
+    ) -> socket.socket:
+        """Return a connection to a host; `near`: also to this host itself and its own link."""
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        last: OSError = TimeoutError("it has no address")
+        for family, sort, protocol, _, place in found[:MAX_ADDRESSES]:
+            if not near and _is_near(str(place[0])):
+                # A name, or a redirect, must not turn what was approved into a request to what
+                # trusts this host: services on its loopback, a cloud's metadata.
+                raise PortError(f"{url} leads to {place[0]}, which no address named", "EACCES")
+            left = min(self._policy.silence, until - clock.monotonic())
+            if left <= 0.0:
+                raise PortError(f"cannot fetch {url}: not whole in time", "ETIMEDOUT")
+            connecting = socket.socket(family, sort, protocol)
+            try:
+                connecting.settimeout(left)
+                connecting.connect(place)
+            except OSError as error:
+                connecting.close()
+                last = error
+                continue
+            connecting.settimeout(self._policy.silence)
+            return connecting
+        raise last
 
     def _answer(self, connection: HTTPConnection, parts: SplitResult) -> bytes | str:
         url = parts.geturl()
@@ -223,6 +264,43 @@ class LinuxSources:
         if missing:
             raise PortError(f"cannot fetch {url}: it ends {missing} bytes too early", "EIO")
         return bytes(data)
+
+
+def _taken_apart(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise PortError(f"{url!r} is not an address: {error}", "EINVAL") from error
+
+
+def _names_near(url: str) -> bool:
+    """Say whether an address itself names this host or its own link."""
+    host = _taken_apart(url).hostname or ""
+    return host == "localhost" or host.endswith(".localhost") or _is_near(host)
+
+
+def _is_near(address: str) -> bool:
+    """Say whether an IP address is this host's loopback, or reaches no further than its link."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    found = mapped or found
+    return found.is_loopback or found.is_link_local or found.is_unspecified
+
+
+def _encrypted(raw: socket.socket, host: str) -> ssl.SSLSocket:
+    """Return a connection on which the handshake is still to come; closes `raw` if it fails."""
+    import ssl
+
+    try:
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+        return context.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+    except BaseException:
+        raw.close()
+        raise
 
 
 def _address(url: str) -> tuple[SplitResult, str, int | None]:

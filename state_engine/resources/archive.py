@@ -43,8 +43,8 @@ class ArchiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Every file of it is managed: one that is missing or changed is drift, and is brought back (a
     copy of what stood there is kept). A directory has one archive; other files in it stay, those of
-    an earlier archive too. An archive is refused as a whole if a name or a link in it leads out of the
-    directory, if it holds a device, or if it unpacks to more than 20,000 members or 512 MiB.
+    an earlier archive too. An archive is refused as a whole if a name or a link in it leads out of
+    the directory, if it holds a device, or if it unpacks to more than 20,000 members or 512 MiB.
     Removal and `ensure: absent` take out what is still as the archive has it.
     """
 

@@ -28,6 +28,7 @@ from state_engine.resources.contract import (
     Undo,
 )
 from state_engine.resources.parts import certificates
+from state_engine.resources.parts.accounts import group_as, user_as
 from state_engine.resources.parts.certificates import DAY, SUBJECT, Facts, KeyFacts
 from state_engine.resources.parts.unix_paths import check_account, check_mode, check_path, mode_text
 
@@ -202,8 +203,8 @@ class Certificate:
         """Return what the files say, and whether the time for another has come."""
         del verify
         wish = _spec(spec)
-        file, data = _read(wish.path, ports)
-        key_file, key_data = _read(wish.key, ports)
+        file, data = _read(wish.path, wish, ports)
+        key_file, key_data = _read(wish.key, wish, ports)
         facts = None if data is None else certificates.read(data)
         key = None if key_data is None else certificates.read_key(key_data)
         if facts is None or facts.request:
@@ -307,13 +308,17 @@ def _check_times(spec: CertificateSpec) -> list[SpecProblem]:
     return []
 
 
-def _read(path: str, ports: Ports) -> tuple[FileSeen | None, bytes | None]:
+def _read(path: str, wish: CertificateSpec, ports: Ports) -> tuple[FileSeen | None, bytes | None]:
     stat = ports.files.stat(path)
     if stat is None:
         return None, None
     if stat.type != "file":
         raise PortError(f"{path} is not a regular file", "EINVAL")
-    seen = FileSeen(ports.accounts.user(stat.uid), ports.accounts.group(stat.gid), stat.mode)
+    seen = FileSeen(
+        user_as(wish.owner, stat.uid, ports.accounts),
+        group_as(wish.group, stat.gid, ports.accounts),
+        stat.mode,
+    )
     data = ports.files.read(path, MAX_FILE + 1)
     return seen, None if len(data) > MAX_FILE else data
 

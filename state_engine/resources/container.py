@@ -66,7 +66,10 @@ class ContainerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     volumes: Annotated[
         list[str] | None,
         Meta(
-            description="What to mount: `path or volume:path in the container[:ro]`.",
+            description=(
+                "What to mount: `path or volume:path in the container[:ro]`; `:z` or `:Z` labels it"
+                " for SELinux."
+            ),
             examples=[["/srv/site:/usr/share/nginx/html:ro"]],
         ),
     ] = None
@@ -255,15 +258,15 @@ def _check_places(wish: ContainerSpec) -> list[SpecProblem]:
             hint = "for example 127.0.0.1:8080:80 or 53:53/udp"
             problems.append(SpecProblem("ports", f"`{text}` is no published port", hint))
     for text in wish.volumes or []:
-        if container_engine.read_volume(text) is None:
-            hint = "/path:/path, name:/path, perhaps with :ro"
+        if container_engine.wished_volume(text) is None:
+            hint = "/path:/path, name:/path, perhaps with :ro, :z or :Z"
             problems.append(SpecProblem("volumes", f"`{text}` is no volume", hint))
     return problems
 
 
 def _wish(spec: ContainerSpec) -> Wish:
     ports = (container_engine.read_port(text) for text in spec.ports or [])
-    volumes = (container_engine.read_volume(text) for text in spec.volumes or [])
+    volumes = (container_engine.wished_volume(text) for text in spec.volumes or [])
     return Wish(
         spec.name,
         spec.image or "",
@@ -283,10 +286,12 @@ def _digest(wish: Wish) -> str:
 
 def _changes(spec: ContainerSpec, found: Container) -> tuple[Change, ...]:
     wish, there = _wish(spec), found.wish
+    # How a volume is labelled is not to be seen afterwards.
+    volumes = sorted(container_engine.read_volume(each) or each for each in wish.volumes)
     pairs = [
         ("image", there.image, container_engine.plain_image(wish.image)),
         ("ports", ", ".join(there.ports), ", ".join(wish.ports)),
-        ("volumes", ", ".join(there.volumes), ", ".join(wish.volumes)),
+        ("volumes", ", ".join(there.volumes), ", ".join(volumes)),
         ("restart", there.restart, wish.restart),
         ("command", " ".join(there.command), " ".join(wish.command or there.command)),
         ("user", there.user, wish.user or there.user),
@@ -300,7 +305,8 @@ def _changes(spec: ContainerSpec, found: Container) -> tuple[Change, ...]:
         changes.append(Change("env", f"{', '.join(differing)} differ", "as given"))
     digest = _digest(wish)
     if not changes and found.label != digest:
-        changes.append(Change("spec", found.label[:12] or None, digest[:12]))
+        # The digest itself is not shown: the variables are in it.
+        changes.append(Change("spec", "another" if found.label else None, "as given"))
     return tuple(changes)
 
 

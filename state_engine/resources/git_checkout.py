@@ -224,8 +224,7 @@ class GitCheckout:
             message = f"{_named(tree)} changed in {checkout.path} and not committed"
             return Difference("error", changes, f"{message}; `force: true` would overwrite them")
         if found.note is not None and found.target is None:
-            again = git.checkout(tree.head, force=True)
-            return Difference("update", changes, found.note, (again,))
+            return Difference("update", changes, found.note, (git.restore(),))
         return Difference("update", changes, steps=self._fetch(checkout, found))
 
     def steps(self, spec: Spec, difference: Difference) -> tuple[Step, ...]:
@@ -259,7 +258,7 @@ class GitCheckout:
             return ()
         if tree is None:
             return git.delete()[:1] if found.empty else git.delete()
-        back = git.checkout(tree.head, force=False)
+        back = git.checkout(tree.head)
         if found.origin is None or found.origin == checkout.repo:
             return (back,)
         return (git.set_origin(found.origin), back)
@@ -292,7 +291,9 @@ class GitCheckout:
         revision = found.target or f"refs/tags/{checkout.tag}"
         if checkout.verify_commit:
             steps.append(git.verify(revision, checkout.allowed_signers))
-        steps.append(git.checkout(revision, force=bool(checkout.force)))
+        if checkout.force and found.tree is not None and found.tree.changed:
+            steps.append(git.restore())
+        steps.append(git.checkout(revision))
         return tuple(steps)
 
 

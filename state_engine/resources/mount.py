@@ -24,7 +24,7 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.parts import fstab, mount_table
+from state_engine.resources.parts import fstab, mount_table, way
 from state_engine.resources.parts.fstab import Entry, Table
 from state_engine.resources.parts.mount_table import Mounted
 from state_engine.resources.parts.systemd_units import systemctl
@@ -77,7 +77,7 @@ class FoundMount(msgspec.Struct, frozen=True):
     """The lines of fstab for the path, and what is mounted on it, the last one on top.
 
     `same`: the path is the very object that a bind mount's source is. `sources` are names of the
-    device that is wanted, and of the one that is mounted.
+    device that is wanted, and of the one that is mounted. `link` is a symbolic link on the way.
     """
 
     table: Table
@@ -87,6 +87,7 @@ class FoundMount(msgspec.Struct, frozen=True):
     same: bool = False
     sources: tuple[str, str] = ("", "")
     booted: bool = False
+    link: str | None = None
 
     @property
     def captured(self) -> CapturedStream | None:
@@ -172,9 +173,14 @@ class Mount:
         table = fstab.read(ports, f"{self._root}{FSTAB}")
         mounts = mount_table.read(ports, self._root)
         stack = tuple(each for each in mounts if each.target == item.path)
-        place, same = ports.files.stat(item.path), False
-        source = item.source or ""
-        if _is_bind(item) and place is not None and source.startswith("/"):
+        source, bound = item.source or "", _is_bind(item) and item.ensure == "present"
+        link = way.link_on(item.path.rpartition("/")[0], ports)
+        place, same = None, False
+        if bound or not (stack and mount_table.is_remote(stack[-1])):
+            place = ports.files.stat(item.path)
+        if bound and source.startswith("/"):
+            link = link or way.link_on(source, ports)
+        if bound and place is not None and source.startswith("/"):
             origin = ports.files.stat(source)
             number = (place.device, place.inode)
             same = origin is not None and (origin.device, origin.inode) == number
@@ -190,6 +196,7 @@ class Mount:
             same,
             sources,
             ports.files.stat(f"{self._root}run/systemd/system") is not None,
+            link,
         )
 
     def compare(self, spec: Spec, observation: Observation | None, context: Context) -> Difference:
@@ -233,8 +240,9 @@ class Mount:
             return Undo(message="forgotten: what was unmounted is not mounted again")
         if not applied.created:
             return Undo(message="kept: it was there before us")
-        if found.table.problem is not None:
-            return Undo(message=f"kept: {found.table.problem}")
+        problem = found.table.problem or (_misplaced(item, found) if found.link else None)
+        if problem is not None:
+            return Undo(message=f"kept: {problem}")
         steps: list[Step] = []
         if item.mounted and found.stack:
             steps.append(_run("umount", "--", item.path))
@@ -302,6 +310,11 @@ def _joined(entry: Entry) -> str:
 
 
 def _misplaced(item: MountSpec, found: FoundMount) -> str | None:
+    if found.link is not None:
+        # It would be mounted once more at every apply: the table would never have this path.
+        return (
+            f"{found.link} is a symbolic link: name the path that it leads to, as the kernel does"
+        )
     if item.ensure == "absent" or found.place is None or found.place.type == "directory":
         return None
     if found.place.type == "file" and _is_bind(item):

@@ -23,7 +23,7 @@ from state_engine.resources.contract import (
     Step,
     Undo,
 )
-from state_engine.resources.parts import fstab, mount_table
+from state_engine.resources.parts import fstab, mount_table, way
 from state_engine.resources.parts.fstab import Entry, Table
 from state_engine.resources.parts.systemd_units import systemctl
 from state_engine.resources.parts.unix_paths import Ensure, check_path
@@ -34,6 +34,7 @@ MAX_SWAPS = 65_536
 FSTAB = "etc/fstab"
 # A page of the common size: mkswap's header, whose last ten bytes are the signature.
 PAGE = 4096
+PAGES = (PAGE, 8192, 16_384, 65_536)  # of other processors, and of kernels built so
 HEAD = 65_536
 SIGNATURE = b"SWAPSPACE2"
 MIN_SIZE = 10 * PAGE
@@ -87,6 +88,7 @@ class FoundSwap(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
     fstype: str
     booted: bool
+    link: str | None = None
 
     @property
     def captured(self) -> CapturedStream | None:
@@ -168,6 +170,7 @@ class Swap:
             tuple(table.entries(lambda entry: _is_line_of(entry, item))),
             "" if lies_on is None else lies_on.fstype,
             ports.files.stat(f"{self._root}run/systemd/system") is not None,
+            None if _is_device(item) else way.link_on(item.path.rpartition("/")[0], ports),
         )
 
     def compare(self, spec: Spec, observation: Observation | None, context: Context) -> Difference:
@@ -205,8 +208,10 @@ class Swap:
             return Undo(message="forgotten: what was turned off is not turned on again")
         if not applied.created:
             return Undo(message="kept: it was there before us")
-        if found.table.problem is not None or found.holds not in {"swap", "nothing"}:
-            return Undo(message=f"kept: {found.table.problem or f'it holds {found.holds} now'}")
+        gone = msgspec.structs.replace(item, ensure="absent")
+        problem = found.table.problem or _problem(gone, found)
+        if problem is not None:
+            return Undo(message=f"kept: {problem}")
         _, steps = _gone(item, found)
         edits = fstab.edit(found.table, lambda entry: _is_line_of(entry, item), None)
         steps += edits
@@ -266,7 +271,7 @@ def _holds(ports: Ports, item: SwapSpec, place: Stat | None) -> str:
         return "nothing"
     if place.type == "file":
         head = ports.files.read(item.path, HEAD)
-        if head[PAGE - len(SIGNATURE) : PAGE] == SIGNATURE:
+        if any(head[:page].endswith(SIGNATURE) for page in PAGES if len(head) >= page):
             return "swap"
         # What a making that was cut off has left; zeros of another size are somebody's.
         ours = place.size in {0, _bytes(item.size or "")} and not head.strip(b"\0")
@@ -281,6 +286,10 @@ def _holds(ports: Ports, item: SwapSpec, place: Stat | None) -> str:
 
 
 def _problem(item: SwapSpec, found: FoundSwap) -> str | None:
+    if found.link is not None:
+        return (
+            f"{found.link} is a symbolic link: name the path that it leads to, as the kernel does"
+        )
     if found.holds not in {"swap", "nothing"}:
         word = "turned into swap" if item.ensure == "present" else "deleted"
         return f"{item.path} holds {found.holds}, and is not {word}"

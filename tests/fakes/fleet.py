@@ -45,6 +45,7 @@ from protocol.messages import (
     Started,
     StepOutcome,
 )
+from protocol.ratchet import Held
 from protocol.reports import PlanResult, PlanSummary, ResourceDiff
 from tests.fakes import people
 from tests.fakes.stores import FrozenClock, memory_store
@@ -69,6 +70,8 @@ class FakeHost:
         self.node_id = ids.node_id(self.key.public)
         self.host = Host(self.node_id, ids.DEFAULT_SCOPE, f"host{number}")
         self.entries: list[Entry] = []
+        # What it holds of the ratchet, from link to link.
+        self.held: Held | None = None
 
     def hello(self, journal_head: int = 0) -> Hello:
         """What the host opens a link with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import trio
 
@@ -77,7 +77,7 @@ class LinkAgent:
         *,
         secret: bytes | None = None,
         head: int = 0,
-        ratchet: Held | None = None,
+        ratchet: Held | Literal["its own"] | None = "its own",
     ) -> None:
         self.host = host
         self.socket = MemorySocket()
@@ -91,7 +91,7 @@ class LinkAgent:
             heartbeat=lambda _now: Heartbeat(1.0, self.leases),
             pinned_coordinator_key=IDENTITY.public,
             enrolment_secret=secret,
-            ratchet=ratchet,
+            ratchet=host.held if ratchet == "its own" else ratchet,
         )
 
     async def shake(self) -> Welcome | CloseLink:
@@ -106,6 +106,7 @@ class LinkAgent:
                 for action in self.session.receive(frame, 0.0):
                     match action:
                         case Established(welcome=welcome):
+                            self.host.held = Held(welcome.ratchet_seq, welcome.ratchet)
                             return welcome
                         case CloseLink():
                             return action

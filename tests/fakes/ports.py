@@ -367,7 +367,8 @@ class FakeNetwork:
 class FakePorts:
     """All ports in memory; `now` is the clock, moved by the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes = b"fake key") -> None:
+        self._key = key
         self.files = FakeFiles()
         self.accounts = FakeAccounts()
         self.programs = FakePrograms()
@@ -383,7 +384,7 @@ class FakePorts:
         return lambda: self.now
 
     def fingerprint(self, value: bytes) -> str:
-        return hmac.new(b"fake key", value, hashlib.sha256).hexdigest()
+        return hmac.new(self._key, value, hashlib.sha256).hexdigest()
 
     def secret(self, name: str, value: str, version: int = 1) -> SecretValue:
         """Deliver a secret, and return it as modules are resolved with it."""

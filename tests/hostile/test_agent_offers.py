@@ -76,6 +76,19 @@ class World:
         )
         return next(f for f in self.coordinator.bodies(Finished) if f.run_id == offer.run_id)
 
+    async def finished_or_refused(self, offer: Offer) -> Finished | None:
+        """Offer a step and return how it ended; None if the host refused it."""
+
+        def ended() -> bool:
+            refused = (r.run_id for r in self.coordinator.bodies(RefusedStep))
+            finished = (f.run_id for f in self.coordinator.bodies(Finished))
+            return offer.run_id in {*refused, *finished}
+
+        await self.coordinator.send(offer)
+        await self.coordinator.until(ended)
+        found = (f for f in self.coordinator.bodies(Finished) if f.run_id == offer.run_id)
+        return next(found, None)
+
 
 @asynccontextmanager
 async def world(tmp_path: Path, *people: Operator) -> AsyncGenerator[World]:

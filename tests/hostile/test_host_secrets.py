@@ -13,9 +13,10 @@ import pytest
 
 from agent.core import Core
 from agent.trust import Pins
-from protocol import ids, keys, messages, secrets
+from protocol import dsse, ids, keys, messages, secrets
 from protocol.messages import Finished, Offer, RefusedStep, Welcome
 from protocol.reasons import Reason, Refused
+from protocol.roster import Grant, Roster, decode, encode
 from protocol.secrets import Restriction, SealedSecret
 from tests.fakes.agent import NOW, Clock, make_core
 from tests.fakes.operators import SCOPE, Operator, first_roster, module, roster_digest
@@ -23,16 +24,36 @@ from tests.fakes.sealed import sealed
 
 pytestmark = pytest.mark.hostile
 ADA, VIC = Operator(), Operator(username="vic", role="viewer")
+# Operators whom the roster lets decide on other hosts, or on other things.
+NARROW = {
+    "elsewhere": Grant(scopes=("default/default/dev",)),
+    "hosts": Grant(selector="role=web"),
+    "else": Grant(capabilities=("command.run",)),
+}
+BOBS = {name: Operator(username=f"bob-{name}", role="operator") for name in NARROW}
 COORDINATOR = Operator(keys.SigningKey.generate(), "machine", "automation")
 VALUE, OLD = "correct horse battery", "leaked last year"
 Lie = Callable[[Core], tuple[SealedSecret, ...]]
+
+
+def founded() -> dsse.Envelope:
+    """The first roster, with grants for those who have but some."""
+    plain = decode(first_roster(ADA, VIC, COORDINATOR, *BOBS.values()))
+    assert isinstance(plain, Roster)
+    limits = {BOBS[name].id: (grant,) for name, grant in NARROW.items()}
+    people = tuple(
+        msgspec.structs.replace(one, grants=limits.get(one.operator_id, ()))
+        for one in plain.operators
+    )
+    content = encode(msgspec.structs.replace(plain, operators=people))
+    return dsse.sign(dsse.ROSTER, content, ADA.key, ADA.id)
 
 
 @pytest.fixture
 def core(tmp_path: Path) -> Core:
     """A host that has seen version 2 of the secret `db`."""
     made = make_core(tmp_path / "state", Clock())
-    roster = first_roster(ADA, VIC, COORDINATOR)
+    roster = founded()
     made.trust.enrol(Pins(("wss://x",), COORDINATOR.key.public, "", roster_digest(roster)))
     made.trust.welcome(Welcome(made.identity.node_id, "approved", 0, 1, 0.0, SCOPE))
     assert not isinstance(made.trust.take_roster((roster,), NOW), Refused)
@@ -99,6 +120,26 @@ ATTACKS: dict[str, tuple[Lie, Reason]] = {
     "a secret for tags that only the coordinator says the host has": (
         lambda core: (of(core, version=3, restriction=Restriction("role=db")),),
         Reason.SECRET_FORBIDDEN,
+    ),
+    "a value of an operator of another scope": (
+        lambda core: (of(core, OLD, version=3, signer=BOBS["elsewhere"].key),),
+        Reason.GRANT_MISSING,
+    ),
+    "a value of an operator of other hosts": (
+        lambda core: (of(core, OLD, version=3, signer=BOBS["hosts"].key),),
+        Reason.GRANT_MISSING,
+    ),
+    "a value of an operator who may do something else": (
+        lambda core: (of(core, OLD, version=3, signer=BOBS["else"].key),),
+        Reason.GRANT_MISSING,
+    ),
+    "a secret for what is not tagged, on a host of which nothing is signed": (
+        lambda core: (of(core, version=3, restriction=Restriction("!prod")),),
+        Reason.SECRET_FORBIDDEN,
+    ),
+    "a newer version, and an older one after it": (
+        lambda core: (of(core, version=9), of(core, OLD, version=3)),
+        Reason.SECRET_INVALID,
     ),
     "more secrets than a step may carry": (
         lambda core: (of(core, version=3),) * 65,

@@ -45,7 +45,8 @@ def test_arbitrary_software(tmp_path: Path) -> None:
         assert host.offered(
             msgspec.structs.replace(host.schedule(ADA), modules=(evil, VERSIONS[1]))
         ) == (Reason.ACTION_MISMATCH)
-        assert is_trusted(evil, host.roster) is (signer is ADA)
+        around = Circumstances(NodeFacts("n", "web1", {}), host.roster, Snapshot())
+        assert is_trusted(evil, around) is (signer is ADA)
 
 
 def test_rollback(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from protocol.canonical import Json
 from state_engine.engine.apply import apply_plan
+from state_engine.engine.drift import find_drift
 from state_engine.host.linux import LinuxPorts
 from state_engine.model import Snapshot
 from state_engine.resources.archive import Archive
@@ -215,10 +217,32 @@ def test_a_zip_is_packed_in_the_usual_way_or_refused(method: int) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["https://me:hunter2@example.org/a.tgz", "http://tok@example.org/a.tgz", "https:///a", "file://h/a"],
+    [
+        "https://me:hunter2@example.org/a.tgz",
+        "http://tok@example.org/a.tgz",
+        "https:///a",
+        "file://h/a",
+    ],
 )
 def test_an_address_with_a_password_is_refused_and_not_repeated(source: str) -> None:
     """It would stand in every plan and error."""
     problems = Archive().validate({"path": "/opt/t", "source": source, "sha256": "0" * 64})
     assert [problem.field for problem in problems] == ["source"]
     assert "hunter2" not in str(problems)
+
+
+def test_a_link_that_no_text_can_name_is_put_right(tmp_path: Path) -> None:
+    """Whoever owns what was unpacked does not keep the host from every plan and every look."""
+    (tmp_path / "a").write_bytes(packed({"x": b"1"}, "tar", links={"l": "x"}))
+    ports = LinuxPorts(tmp_path / "state", b"k" * 32)
+    spec: dict[str, Json] = {"path": str(tmp_path / "o"), "source": str(tmp_path / "a")}
+    items = [resource("archive", str(tmp_path / "o"), spec)]
+    first = apply_plan("op", "n", items, Snapshot(), ports, approved=None)
+    link = tmp_path / "o/l"
+    link.unlink()
+    link.symlink_to(os.fsdecode(b"\xff\xfe"))
+    (drift,) = find_drift(first.snapshot, ports)
+    assert drift.changes[0].current == "a link to \\xff\\xfe"
+    again = apply_plan("op", "n", items, first.snapshot, ports, approved=None)
+    assert again.result.status == "succeeded"
+    assert str(link.readlink()) == "x"

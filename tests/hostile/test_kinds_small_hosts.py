@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from protocol.canonical import Json
 from state_engine.resources.contract import Context, RunScript, Step
 from state_engine.resources.parts import owned_files
 from state_engine.resources.parts.owned_files import Found, Owned
@@ -25,7 +26,7 @@ pytestmark = [
 def swap_steps(path: str) -> tuple[Step, ...]:
     """Return the making of a swap file."""
     kind, ports = Swap(), StoragePorts()
-    present = {"path": path, "size": "1M", "boot": False, "priority": 5}
+    present: dict[str, Json] = {"path": path, "size": "1M", "boot": False, "priority": 5}
     made = kind.compare(present, kind.observe(present, ports, verify=False), Context())
     return made.steps
 

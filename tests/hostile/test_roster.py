@@ -7,9 +7,16 @@ import pytest
 
 from protocol import dsse, reports
 from protocol import roster as rosters
-from protocol.limits import MAX_OPERATORS, MAX_ROSTER_CHAIN
+from protocol.limits import MAX_OPERATORS, MAX_ROSTER_CHAIN, MAX_SIGNATURES
 from protocol.reasons import Reason, Refused
-from protocol.roster import Roster, RosterOperator, TrustedRoster, verify_chain, verify_first
+from protocol.roster import (
+    Roster,
+    RosterOperator,
+    TrustedRoster,
+    decode,
+    verify_chain,
+    verify_first,
+)
 from tests.fakes.people import NOW, first_roster, key, keyid, person, sign, sign_roster, trusted
 
 pytestmark = pytest.mark.hostile
@@ -207,3 +214,24 @@ def test_a_roster_in_another_byte_form_or_kind_is_invalid() -> None:
     for payload in (b" " + text, text.replace(b'"v":1', b'"v":1,"v":1'), b"", b"[]"):
         assert reason(verify_first(sign(dsse.ROSTER, payload, 1), None)) == Reason.ROSTER_INVALID
     assert reason(verify_first(sign(dsse.DECISION, text, 1), None)) == Reason.ROSTER_INVALID
+
+
+@pytest.mark.parametrize("sealing_key", ["zz", "ab" * 31, "AB" * 32, "ab" * 33])
+def test_a_sealing_key_that_is_none_is_no_operators(sealing_key: str) -> None:
+    """Clients would fail over it whenever they show the roster or seal a secret."""
+    bent = msgspec.structs.replace(person(1), sealing_key=sealing_key)
+    refused = decode(sign_roster(first_roster(bent), 1))
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.ROSTER_INVALID
+    fine = msgspec.structs.replace(person(1), sealing_key="ab" * 32)
+    assert isinstance(decode(sign_roster(first_roster(fine), 1)), Roster)
+
+
+def test_a_threshold_that_no_envelope_can_hold_is_refused() -> None:
+    """A roster that nobody could ever change again: an envelope holds so many signatures."""
+    admins = tuple(person(number) for number in range(1, MAX_SIGNATURES + 2))
+    most = first_roster(*admins, threshold=MAX_SIGNATURES)
+    assert isinstance(decode(sign_roster(most, 1)), Roster)
+    refused = decode(sign_roster(msgspec.structs.replace(most, threshold=MAX_SIGNATURES + 1), 1))
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.ROSTER_INVALID

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.live_coordinator import LiveCoordinator, running
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CHECKS = (
     "not_a_server_error",
@@ -47,6 +47,6 @@ def test_generated_requests_find_no_fault(live: LiveCoordinator, tmp_path: Path)
             "--no-color",
             *left_out,
         ],
-        cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=290, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]

@@ -162,3 +162,35 @@ def test_an_operator_changes_the_key_and_goes_on_signing(fleet: LocalFleet) -> N
     key_file.write_bytes(old)
     shutil.rmtree(fleet.directory / "operator" / "tokens")
     assert NODE not in fleet.cli("agents", "list", codes=[3])
+
+
+def test_a_lost_admin_is_replaced_by_recovery_keys_offline(fleet: LocalFleet) -> None:
+    """Two holders sign a file, the coordinator takes it by hand, and everybody follows."""
+    for name in ("safe", "bank"):
+        made = fleet.ask("roster", "recovery", f"{name}.key", "--name", name)
+        fleet.cli(
+            *("roster", "propose", "--recovery-key", f"{name}={field(made, 'public_key')}"),
+            *("--recovery-threshold", "2" if name == "bank" else "1", "--yes"),
+        )
+    shutil.rmtree(fleet.directory / "operator")
+    fleet.make_operator("newcomer")
+    public = str(field(fleet.ask("operator", "whoami"), "public_key"))
+    data = str(fleet.directory / "coordinator")
+    chain = fleet.run("standfast-coordinator", "roster", "--data-dir", data)
+    (fleet.directory / "chain.json").write_text(chain, encoding="utf-8")
+    sign = ("roster", "recover", "chain.json", "next.json", "--yes")
+    fleet.cli(*sign, "--key", "safe.key", "--admin", f"newcomer={public}")
+    take = ("roster", "--data-dir", data, "--take", "next.json")
+    fleet.stop("coordinator")
+    fleet.run("standfast-coordinator", *take, codes=[1])
+    fleet.cli(*sign, "--key", "bank.key")
+    taken = fleet.run("standfast-coordinator", *take)
+    assert "version 4" in taken
+    fleet.start_coordinator()
+    fleet.make_profile()
+    fleet.cli("profile", "update", "local", "--roster", taken.split("sha256:")[1].strip())
+    wait_for("the host to come back", lambda: connected(fleet))
+    fleet.cli("state", "drift", NODE)
+    assert "newcomer" in fleet.cli("operator", "list")
+    audit = fleet.cli("audit", "list")
+    assert "roster.recovered" in audit

@@ -212,6 +212,30 @@ def test_work_that_the_status_does_not_tell_of_keeps_a_checkout(world: World, ho
     assert not world.tree.exists()
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_that_git_does_not_know_is_never_overwritten(
+    world: World, force: bool, ignored: bool
+) -> None:
+    """Not by a file of the next commit either, and not by `force`, which is for changes."""
+    first = world.apply(world.spec(commit=world.remote.first))
+    if ignored:
+        (world.tree / ".git/info").mkdir(exist_ok=True)
+        (world.tree / ".git/info/exclude").write_text("*.txt\n", encoding="utf-8")
+    mine = world.tree / "two.txt"
+    mine.write_text("mine\n", encoding="utf-8")
+    if force:
+        (world.tree / "file").write_text("changed\n", encoding="utf-8")
+    spec = world.spec(commit=world.remote.second, force=force)
+    failed = world.apply(spec, before=first.snapshot)
+    assert failed.result.status == "failed"
+    assert "two.txt" in str(failed.result.output) + str(failed.result.resources)
+    assert mine.read_text(encoding="utf-8") == "mine\n"
+    mine.unlink()
+    assert world.apply(spec, before=first.snapshot).result.status == "succeeded"
+    assert (world.tree / "file").read_text(encoding="utf-8") == "two\n"
+
+
 @pytest.mark.needs_root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_tree_that_became_somebody_elses_is_not_deleted_unseen(world: World) -> None:

@@ -159,12 +159,47 @@ def test_a_proof_cannot_be_made_up(seq: int, proof: bytes) -> None:
 def test_a_flood_of_copies_is_bounded() -> None:
     """Beyond the limit nobody new is written down, and those who are there still count."""
     coordinator, real = Coordinator(), Host("real")
-    real.take(coordinator.link(real))
+    for _ in range(2):
+        real.take(coordinator.link(real))
     for number in range(20):
         coordinator.link(Host(f"copy-{number}"))
-    assert len(coordinator.line.holders) == ratchet.MAX_HOLDERS
+    assert len(coordinator.line.holders) == ratchet.MAX_STRANGERS
     assert coordinator.link(real).verdict == "known"
     assert coordinator.link(Host("late")).verdict == "refused"
+
+
+def test_a_flood_of_copies_leaves_room_for_the_host_itself() -> None:
+    """Overtaken by a copy, it still proves an older value: it is listed, to be chosen."""
+    coordinator, real = Coordinator(), Host("real")
+    for _ in range(2):
+        real.take(coordinator.link(real))
+    thief = Host("thief", real.held)
+    for _ in range(2):
+        thief.take(coordinator.link(thief))
+    for number in range(20):
+        coordinator.link(Host(f"copy-{number}"))
+    real.take(coordinator.link(real))
+    holder = coordinator.line.holders[-1]
+    assert (holder.hostname, coordinator.link(real).verdict) == ("real", "known")
+    chosen = ratchet.choose(coordinator.line, holder.holder_id)
+    assert chosen is not None
+    coordinator.line = chosen
+    assert coordinator.link(real).verdict == "known"
+    assert not coordinator.line.diverged
+
+
+@given(st.integers(min_value=0, max_value=3 * ratchet.MAX_OVERTAKEN))
+def test_no_flood_hides_that_a_host_was_there_first(number: int) -> None:
+    """Whoever holds a value that was offered once is told from those who came after."""
+    coordinator, real, thief = Coordinator(), Host("real"), Host("thief")
+    real.take(coordinator.link(real))
+    for _ in range(number):
+        coordinator.link(thief)
+    thief.take(coordinator.link(thief))
+    for host in (real, thief, real, thief):
+        host.take(coordinator.link(host))
+    assert coordinator.line.diverged
+    assert len(coordinator.line.holders) == 2
 
 
 def test_nobody_is_chosen_who_is_not_there() -> None:

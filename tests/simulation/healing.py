@@ -20,6 +20,8 @@ from tests.simulation.workload import Fleet
 
 # Until all are back: the longest pause between two attempts is 75 s, a dead link is seen after 45.
 BACK_SECONDS = 600.0
+# Until two that hold one key have both come back three times, each after 75 s at most.
+EXPOSED_SECONDS = 600.0
 # Until what was begun is over: a lease of 60 s, the link that notices, a look of the host's.
 OVER_SECONDS = 900.0
 POLL = 5.0
@@ -34,40 +36,70 @@ def heal(fleet: Fleet) -> None:
     for host in fleet.machines:
         host.skew = 0.0
         host.faults.heal()
+
+
+async def expose(fleet: Fleet) -> None:
+    """Let copies and originals meet until each copy is found and sent away; then it is taken down.
+
+    One that was seen once and never again is found by nothing but the journal that it wrote to.
+    """
+    deadline = trio.current_time() + EXPOSED_SECONDS
+    left = list(fleet.clones)
+    while left and trio.current_time() < deadline:
+        await trio.sleep(POLL)
+        fleet.desk.resolve_clones(fleet.addresses())
+        left = [copy for copy in left if not _is_refused(fleet, copy)]
+    for copy in left:
+        fleet.trace.violation("I8", f"{copy.name} was never found to be a copy")
     for copy in fleet.clones:
         copy.gone = True
         copy.kill()
+
+
+def _is_refused(fleet: Fleet, copy: SimHost) -> bool:
+    line = fleet.centre.call(lambda tx: ratchets.get(tx, copy.node_id))
+    address = fleet.network.routes[copy.name].address
+    return line is not None and any(one.address == address for one in line.refused)
 
 
 async def settle(fleet: Fleet) -> None:
     """Wait until all hosts are back, approved and at rest; say who is not."""
     names = {host.node_id: host.name for host in fleet.hosts}
     deadline = trio.current_time() + BACK_SECONDS
-    waiting = ["nobody looked"]
+    waiting = {"": "nobody looked"}
     while waiting and trio.current_time() < deadline:
         await trio.sleep(POLL)
         fleet.desk.resolve_clones(fleet.addresses())
         fleet.desk.approve(names)
-        waiting = [host.name for host in fleet.hosts if not _is_back(fleet, host)]
-    if waiting:
-        fleet.trace.violation("I5", f"not back after healing: {', '.join(waiting)}")
+        found = {host.name: _lacks(fleet, host) for host in fleet.hosts}
+        waiting = {name: text for name, text in found.items() if text is not None}
+    for name, text in waiting.items():
+        fleet.trace.violation("I5", f"{name} is not back after healing: {text}")
     deadline = trio.current_time() + OVER_SECONDS
     while trio.current_time() < deadline:
         fleet.desk.withdraw_all()
         await trio.sleep(POLL)
-        if not _unfinished(fleet) and all(_is_back(fleet, host) for host in fleet.hosts):
+        if waiting or not (_unfinished(fleet) or any(_lacks(fleet, one) for one in fleet.hosts)):
             return
     fleet.trace.violation("I4", f"not over after healing: {', '.join(_unfinished(fleet))}")
 
 
-def _is_back(fleet: Fleet, host: SimHost) -> bool:
-    core = host.core
-    if core is None or core.trust.standing.approval != "approved":
-        return False
-    head = fleet.centre.call(lambda tx: journals.head(tx, host.node_id))
-    stored = head is not None and head.seq == core.journal.head
-    live = fleet.centre.app is not None and fleet.centre.app.links.is_live(host.node_id)
-    return live and stored and not core.journal.after(0)
+def _lacks(fleet: Fleet, host: SimHost) -> str | None:
+    """Return why a host is not back and at rest, or None if it is."""
+    core, centre = host.core, fleet.centre
+    if core is None or centre.app is None:
+        return "not running"
+    if core.trust.standing.approval != "approved":
+        known = centre.call(lambda tx: agents.approval_of(tx, host.node_id))
+        return f"{core.trust.standing.approval}, and here {known}"
+    head = centre.call(lambda tx: journals.head(tx, host.node_id))
+    # What the last link stored is kept until something newer is acknowledged: that is no lack.
+    if head is None or head.seq != core.journal.head:
+        stored = 0 if head is None else head.seq
+        return f"its journal ends at {core.journal.head}, here at {stored}"
+    if not centre.app.links.is_live(host.node_id):
+        return "not linked"
+    return "its disk counts as full" if core.database.disk_full else None
 
 
 def _unfinished(fleet: Fleet) -> list[str]:
@@ -87,7 +119,9 @@ async def converge(fleet: Fleet) -> None:
         host.faults.heal()
     done = await fleet.desk.change(nodes, "yes")
     if done is None or done.phase != "completed":
-        fleet.trace.violation("I5", f"the last apply is {_shown(done)}")
+        planned = None if done is None else fleet.desk.run(done.plan_run_id or "")
+        text = f"the last apply is {_shown(done)}; its plan {_shown(planned)}"
+        fleet.trace.violation("I5", text)
         return
     request = api.RunRequest("state.plan", tuple(nodes), modules=done.modules)
     run_id = fleet.desk.start(request)
@@ -157,7 +191,8 @@ def _receipts(fleet: Fleet, tx: Tx, host: SimHost) -> None:
             text = f"{host.name} has {ends[done.run_id]} receipts for {done.run_id}"
             fleet.trace.violation("I4", text)
     audits = {body.event for body in told if isinstance(body, Audit)}
-    if host.name in fleet.hostile.shown and "audit.contradicted" not in audits:
+    shown = [at for one, at in fleet.shown if one is host and not host.ended_after(at)]
+    if shown and "audit.contradicted" not in audits:
         fleet.trace.violation("I6", f"{host.name} was shown two histories and did not say so")
 
 

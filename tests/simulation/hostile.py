@@ -41,9 +41,8 @@ class Hostile:
         self._rosters: deque[RosterUpdate] = deque(maxlen=MEMORY)
         self._heads: dict[str, Head] = {}
         self.on = False
-        self._forged: set[bytes] = set()
-        # Hosts that were shown two histories.
-        self.shown: set[str] = set()
+        # The heads that it signed although the log never had them, by frame.
+        self.forged: dict[bytes, Head] = {}
 
     def saw(self, connection: Connection, frame: bytes) -> None:
         """Remember what can be used again."""
@@ -72,8 +71,8 @@ class Hostile:
         except DecodeError:
             return
         self._trace.note("lie", connection.host, kind)
-        if kind == "head":
-            self._forged.add(frame)
+        if isinstance(message, Ack) and message.head is not None:
+            self.forged[frame] = audit_heads.decode(message.head)
         connection.down.add(frame)
 
     def _message(self, kind: str, host: str) -> Message | None:

@@ -36,6 +36,8 @@ from tests.simulation.trace import Trace
 
 EPOCH = 1_800_000_000.0
 STOP_SECONDS = 5.0
+# From a frame that comes to what follows from it: at most as long as a send may hang.
+MOMENTS = 50.0
 
 
 def no_watch(_room: int) -> NoReturn:
@@ -84,6 +86,7 @@ class SimHost:
         self.words = LastWords()
         self.silent = False
         self.lives = 0
+        self._ends: list[float] = []
         self.gone = False
         self._scope = trio.CancelScope()
         self._stopping = trio.Event()
@@ -121,6 +124,10 @@ class SimHost:
         other.ports.host_programs.ran = dict(self.ports.host_programs.ran)
         return other
 
+    def ended_after(self, at: float) -> bool:
+        """Say whether an agent of this machine ended within moments of a time."""
+        return any(at <= end <= at + MOMENTS for end in self._ends)
+
     def kill(self, *, silent: bool = False) -> None:
         """End the agent at once; `silent`: with the whole machine, so that nobody is told."""
         self.silent = silent
@@ -154,6 +161,7 @@ class SimHost:
                 self._trace.violation("I0", f"{self.name} does not start: {group.exceptions[0]}")
         finally:
             self.faults.dead = True
+            self._ends.append(trio.current_time())
             self.core, self.doing = None, None
             if database is not None:
                 database.close()

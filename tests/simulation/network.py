@@ -133,11 +133,14 @@ class Connection:
 
 
 class AgentEnd:
-    """The host's end: frames as `agent.link.Frames` has them."""
+    """The host's end: frames as `agent.link.Frames` has them; `heard` hears of each that came."""
 
-    def __init__(self, connection: Connection, trace: Trace) -> None:
+    def __init__(
+        self, connection: Connection, trace: Trace, heard: Callable[[str, bytes], None]
+    ) -> None:
         self._connection = connection
         self._trace = trace
+        self._heard = heard
 
     async def send(self, frame: bytes) -> None:
         try:
@@ -151,6 +154,7 @@ class AgentEnd:
         if frame is None:
             raise LinkError("the link was closed")
         self._trace.note("down", self._connection.host, tag_of(frame), _short(frame))
+        self._heard(self._connection.host, frame)
         return frame
 
 
@@ -198,6 +202,7 @@ class Network:
         self.connections: list[Connection] = []
         self.listener: Callable[[CoordinatorEnd], None] | None = None
         self.saw: Callable[[Connection, bytes], None] = lambda _connection, _frame: None
+        self.heard: Callable[[str, bytes], None] = lambda _host, _frame: None
 
     @asynccontextmanager
     async def connect(self, host: str, vanish: Callable[[], bool]) -> AsyncGenerator[AgentEnd]:
@@ -218,7 +223,7 @@ class Network:
         self.connections.append(connection)
         self.listener(CoordinatorEnd(connection, self._trace, self.saw))
         try:
-            yield AgentEnd(connection, self._trace)
+            yield AgentEnd(connection, self._trace, self.heard)
         finally:
             # A host without power says nothing: the other end has to find out by itself.
             if not vanish():

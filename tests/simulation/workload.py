@@ -37,7 +37,9 @@ class Fleet:
         self.centre = Centre(chance, trace, self.network, room, template)
         self.desk = Desk(chance, trace, self.centre, self.oracle)
         self.hostile = Hostile(chance, trace, self.centre.identity)
-        self.network.saw = self.hostile.saw
+        self.network.saw, self.network.heard = self.hostile.saw, self._heard
+        # Hosts that were shown two histories, and when.
+        self.shown: list[tuple[SimHost, float]] = []
         self.hosts: list[SimHost] = []
         self.clones: list[SimHost] = []
 
@@ -45,6 +47,15 @@ class Fleet:
     def machines(self) -> list[SimHost]:
         """Every machine that runs, copies too."""
         return [*self.hosts, *self.clones]
+
+    def _heard(self, name: str, frame: bytes) -> None:
+        forged = self.hostile.forged.get(frame)
+        host = next(one for one in self.machines if one.name == name)
+        held = None if host.core is None else host.core.audit_heads.newest()
+        if forged is None or held is None or host.faults.full or host.faults.failing:
+            return
+        if forged.seq == held.seq and forged.hash != held.hash:
+            self.shown.append((host, trio.current_time()))
 
     def route(self, host: SimHost, number: int) -> None:
         """Give a machine its way to the coordinator."""
@@ -77,6 +88,7 @@ class Workload:
         return {
             "enrol": self._enrol, "approve": self._approve, "tag": self._tag,
             "upload": self._upload, "change": self._change, "change more": self._change,
+            "change again": self._change, "approve again": self._approve,
             "look": self._look, "drift": self._drift, "roster": self._fleet.desk.renew_roster,
         }  # fmt: skip
 
@@ -94,11 +106,14 @@ class Workload:
         """Let things happen until the run's number of them is reached."""
         for _ in range(3):
             self._enrol()
+        await trio.sleep(PAUSE)
+        self._approve()
         work, faults = self.work(), self.faults()
         broken = [faults[name] for name in sorted(self._faults)]
-        for _ in range(self.steps):
+        calm = self.luck.randint(2, 8)
+        for step in range(self.steps):
             await trio.sleep(self.luck.expovariate(1.0 / PAUSE))
-            if broken and happens(self.luck, 0.35):
+            if step > calm and broken and happens(self.luck, 0.35):
                 self.luck.choice(broken)()
             else:
                 self.luck.choice(list(work.values()))()

@@ -86,6 +86,7 @@ async def _whole(fleet: Fleet) -> float:
             workload = Workload(fleet, nursery)
             await workload.run()
             healing.heal(fleet)
+            await healing.expose(fleet)
             await healing.settle(fleet)
             if not fleet.trace.violations:
                 await healing.converge(fleet)

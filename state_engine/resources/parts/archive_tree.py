@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from state_engine.ports import PortError, Ports, Stat
+from state_engine.resources.parts import text_lines
 from state_engine.resources.parts.accounts import gid_of, uid_of
 from state_engine.resources.parts.archive_files import Member
 
@@ -97,7 +98,7 @@ def _differs(
     if member.kind == "symlink":
         target = ports.files.read_link(path)
         if target != member.target:
-            return Differing(member.path, f"a link to {target}")
+            return Differing(member.path, f"a link to {text_lines.shown(target)}")
         return _owned_by_another(member, stat, wish, ports)
     mode = file_mode(wish.mode, member)
     # A directory that was there keeps the mode that somebody gave it, unless the module has one.

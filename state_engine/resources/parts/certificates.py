@@ -84,8 +84,12 @@ def read_name(text: str) -> str | None:
 
 
 def read(data: bytes) -> Facts | None:
-    """Return what a PEM file with one certificate or request says, or None if it is neither."""
+    """Return what a PEM file with one certificate or request says, or None if it is neither.
+
+    None too for one of a version, or with a key, that the library does not know.
+    """
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     found: x509.Certificate | x509.CertificateSigningRequest
     try:
@@ -94,7 +98,10 @@ def read(data: bytes) -> Facts | None:
         else:
             found = x509.load_pem_x509_certificate(data)
         return _facts(found)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (
+        *(ValueError, UnsupportedAlgorithm, x509.InvalidVersion),
+        *(x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+    ):
         return None
 
 

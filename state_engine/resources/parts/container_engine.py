@@ -215,6 +215,24 @@ def read_volume(text: str) -> str | None:
     return f"{parts[0]}:{parts[1]}" + (":ro" if "ro" in options else "")
 
 
+def wished_volume(text: str) -> str | None:
+    """Return a volume as it is asked for: its one spelling, with `z` or `Z` for SELinux.
+
+    None for one that cannot be read, or whose options would be left out.
+    """
+    given = text.split(":")[2:]
+    options = given[0].split(",") if given else []
+    plain = read_volume(text)
+    labels = [option for option in options if option in {"z", "Z"}]
+    access = [option for option in options if option in {"ro", "rw"}]
+    known = len(labels) + len(access) == len(options)
+    if plain is None or not known or len(labels) > 1 or len(access) > 1:
+        return None
+    if not labels:
+        return plain
+    return f"{plain}{',' if plain.endswith(':ro') and access else ':'}{labels[0]}"
+
+
 def plain_image(image: str) -> str:
     """Return an image's name without the registry that is meant where none is named."""
     return image.removeprefix("docker.io/").removeprefix("library/")

@@ -199,11 +199,17 @@ class Git:
         words = ("verify-commit", f"{revision}^{{commit}}")
         return RunScript(self._call(words, LOCAL_TIMEOUT, settings), "check")
 
-    def checkout(self, revision: str, *, force: bool) -> RunScript:
-        """Return: bring the files into the state of a commit, on no branch."""
-        over = ("--force",) if force else ()
-        words = ("checkout", "--quiet", *over, "--detach", f"{revision}^{{commit}}")
-        return self._step(words, FETCH_TIMEOUT)
+    def checkout(self, revision: str) -> RunScript:
+        """Return: bring the files into the state of a commit, on no branch.
+
+        It fails where a file that git does not know, ignored or not, would be overwritten.
+        """
+        words = ("checkout", "--quiet", "--no-overwrite-ignore", "--detach")
+        return self._step((*words, f"{revision}^{{commit}}"), FETCH_TIMEOUT)
+
+    def restore(self) -> RunScript:
+        """Return: bring the files that git knows back; `checkout --force` takes others along."""
+        return self._step(("reset", "--quiet", "--hard"), FETCH_TIMEOUT)
 
     def delete(self) -> tuple[Step, ...]:
         """Return: the whole tree is deleted."""

@@ -43,7 +43,16 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 # chmod changes the directory with the table saying the old.
 _MADE_WITH = {fstype: frozenset({"mode", "uid", "gid"}) for fstype in ("tmpfs", "ramfs")}
 _NUMBERS = frozenset({"size", "nr_blocks", "nr_inodes"})
-_OCTAL = frozenset({"mode", "umask", "dmask", "fmask"})
+_OCTAL = frozenset({"mode", "umask", "dmask", "fmask", "ptmxmode", "file_mode", "dir_mode"})
+# Where the kernel goes on in its own words after what was asked: `vers=4` is `4.2` there.
+_CONTINUED = {"vers": ".", "nfsvers": ".", "compress": ":", "compress-force": ":"}
+_NAMED_USERS = frozenset({"uid", "gid", "fsuid", "fsgid", "cruid", "backupuid", "backupgid"})
+_TRANSFERS = frozenset({"rsize", "wsize"})
+_HIDDEN_PROCESSES = {"off": "0", "noaccess": "1", "invisible": "2", "ptraceable": "4"}
+# What a server has to answer for: one that is away holds whoever asks for as long as it is.
+_REMOTE = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "9p", "afs", "gfs2", "lustre", "ocfs2",
+})  # fmt: skip
 
 
 class Mounted(msgspec.Struct, frozen=True):
@@ -145,9 +154,16 @@ def missing(wanted: Iterable[str], mounted: Mounted) -> list[str]:
         key = _key(option)
         if option in PAIRS or option in _ACCESS or option in _TOLD_OTHERS:
             continue
-        if not option.startswith(_PREFIXES) and "=" in option and shown.get(key, option) != option:
+        if option.startswith(_PREFIXES) or "=" not in option:
+            continue
+        if not _agree(key, option.partition("=")[2], shown.get(key, option).partition("=")[2]):
             found.append(option)
     return sorted(found)
+
+
+def is_remote(mounted: Mounted) -> bool:
+    """Say whether looking at what is mounted may have to wait for a server."""
+    return mounted.fstype in _REMOTE or mounted.fstype.startswith("fuse.")
 
 
 def for_the_kernel(options: Iterable[str]) -> list[str]:
@@ -177,6 +193,27 @@ def _effective(options: Iterable[str]) -> list[str]:
             found.pop(place, None)
             found[place] = option
     return list(found.values())
+
+
+def _agree(key: str, asked: str, shown: str) -> bool:
+    """Say whether the kernel shows a value as it would, had it been given what was asked."""
+    if asked == shown:
+        return True
+    if key in _NUMBERS:  # a part of the memory, which the kernel shows in bytes
+        return asked.endswith("%")
+    if key in _NAMED_USERS:  # mount(8) gives the kernel the number
+        return not asked.isdigit()
+    if key in _TRANSFERS and asked.isdigit() and shown.isdigit():  # the server may want less
+        return int(shown) <= int(asked)
+    if key in _CONTINUED:
+        return asked == "default" or shown.startswith(f"{asked}{_CONTINUED[key]}")
+    if key == "hidepid":
+        return _HIDDEN_PROCESSES.get(asked, asked) == _HIDDEN_PROCESSES.get(shown, shown)
+    if key == "subvol":
+        return asked.strip("/") == shown.strip("/")
+    return (key == "proto" and shown == f"{asked}6") or (
+        key == "lookupcache" and asked.startswith(shown)
+    )
 
 
 def _key(option: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from fnmatch import fnmatchcase
 from itertools import starmap
 from typing import Literal
 
@@ -138,13 +139,34 @@ def _keeper(
             " the interface, or say `persist: none`"
         )
     if persist == "ifupdown" or _has_stanza(ports, root, link.name):
-        if ports.files.stat(f"{root}etc/network") is not None:
-            return "ifupdown", None
-        return None, "there is no /etc/network: this host has no ifupdown"
+        if ports.files.stat(f"{root}etc/network") is None:
+            return None, "there is no /etc/network: this host has no ifupdown"
+        if not _reads_folder(ports, root):
+            return None, (
+                "/etc/network/interfaces reads no files of interfaces.d, so nothing would bring"
+                " this back after a boot; add the line `source /etc/network/interfaces.d/*`"
+            )
+        return "ifupdown", None
     return None, (
         f"neither systemd-networkd nor ifupdown configures {link.name}, so nothing would bring this"
         " back after a boot; say `persist: none` if it need not last"
     )
+
+
+def _reads_folder(ports: Ports, root: str) -> bool:
+    """Say whether ifupdown reads files of our names, interfaces(5); Alpine's does not by itself."""
+    path = f"{root}etc/network/interfaces"
+    stat = ports.files.stat(path)
+    if stat is None or stat.type != "file":
+        return False
+    ours = "interfaces.d/standfast-0"
+    for line in ports.files.read(path, MAX_READ).decode(errors="replace").splitlines():
+        words = [word.removeprefix("/etc/network/").rstrip("/") for word in line.split()]
+        if words[:1] == ["source"] and any(fnmatchcase(ours, word) for word in words[1:]):
+            return True
+        if words[:1] == ["source-directory"] and "interfaces.d" in words[1:]:
+            return True
+    return False
 
 
 def _network_file(ports: Ports, root: str, link: Link) -> str | None:

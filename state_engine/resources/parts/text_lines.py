@@ -55,6 +55,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def shown(text: str) -> str:
+    r"""Return what the system has said as text that can be written down: `\xff` for such a byte."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def check_line(field: str, text: str, limit: int = MAX_LINE) -> list[SpecProblem]:
     """Return what keeps a text from being (a part of) one line of a text file."""
     problem: SpecProblem | None = None

@@ -47,7 +47,7 @@ def not_ours(path: str, ports: Ports) -> str | None:
             owner = ports.accounts.user(found.uid)
             return f"{place} belongs to {owner}: say `owner: {owner}`"
         if found.mode & _OTHERS_WRITE and not found.mode & _STICKY:
-            return f"others than its owner can write to {place}: take that from them first"
+            return f"others can write to {place}: say who is to be `owner`, or take that from them"
     return None
 
 

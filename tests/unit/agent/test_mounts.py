@@ -43,7 +43,8 @@ async def test_a_mount_and_its_end_are_heard(tmp_path: Path) -> None:
             nursery.cancel_scope.cancel()
     finally:
         process.kill()
-        await process.wait()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 10):
+            await process.wait()
 
 
 async def test_no_table_is_an_error(tmp_path: Path) -> None:

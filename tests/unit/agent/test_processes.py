@@ -130,3 +130,22 @@ def test_a_real_process_is_seen() -> None:
         named = processes.named(found, lambda uid: f"user{uid}")
         assert named.user == f"user{os.geteuid()}"
         process.communicate(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "unit"),
+    [
+        (
+            "/user.slice/user-1000.slice/user@1000.service/app.slice/cron.service",
+            "user@1000.service",
+        ),
+        ("/system.slice/containers.service/inner/sshd.service", "containers.service"),
+        ("/user.slice/user-1000.slice/session-3.scope", "session-3.scope"),
+    ],
+)
+def test_a_unit_is_the_word_of_the_system_and_not_of_a_user(
+    tmp_path: Path, cgroup: str, unit: str
+) -> None:
+    """A user's own manager has units too, of any name, also that of a service of the host."""
+    proc(tmp_path, 7, cgroup=f"0::{cgroup}\n")
+    assert look(7, str(tmp_path)).unit == unit

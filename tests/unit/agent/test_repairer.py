@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from agent.services import drift
 from agent.trust import Standing
 from protocol import messages, roster
 from protocol.messages import Audit, Drift, Offer
+from protocol.reports import ApplyResult, ResourceResult
 from state_engine.engine.apply import apply_plan
-from state_engine.engine.progress import Started
+from state_engine.engine.progress import Finished, Started
 from state_engine.model import NodeFacts, Snapshot
 from tests.fakes.agent import make_core
 from tests.fakes.operators import Operator, first_roster, module
@@ -239,3 +240,81 @@ def test_what_cannot_be_done_twice_is_not_done_again_after_a_crash(tmp_path: Pat
     repairer = Repairer(core)
     repairer.recover()
     assert not repairer._repairs.may(name, core.clock())
+
+
+def begun(core: Core) -> Finished:
+    """Return what a repair tells of the first resource; it is stored, and its end is not."""
+    record = core.steps.snapshot().applied[0]
+    key = record.resource.key
+    result = ResourceResult(key.module, key.kind, key.identity, "update", "changed")
+    message = Finished(key, result, record)
+    core.database.write(lambda tx: step_store.add_progress(tx, "repair", message))
+    return message
+
+
+def test_what_a_repair_left_behind_brings_back_nothing_that_was_replaced(tmp_path: Path) -> None:
+    """Its end found no room on the disk, an operator applied since, and then the agent fell."""
+    core = make_core(tmp_path / "state")
+    apply_here(core, wanted(tmp_path))
+    begun(core)
+    newer = wanted(tmp_path).replace(b"as applied", b"newer")
+    apply_here(core, newer, "op2")
+    Repairer(core).recover()
+    contents = [held.resource.spec.get("content") for held in core.steps.snapshot().applied]
+    assert contents[:2] == ["newer", "newer"]
+    assert core.database.read(lambda tx: step_store.progress(tx, "repair")) == []
+
+
+def test_what_it_did_to_what_is_still_wanted_is_taken_in(tmp_path: Path) -> None:
+    """And said, by the names of the resources."""
+    core = make_core(tmp_path / "state")
+    apply_here(core, wanted(tmp_path))
+    begun(core)
+    Repairer(core).recover()
+    [told] = audits(core, "drift.repair_interrupted")
+    assert told.message.endswith(f"file-unix {tmp_path}/conf")
+
+
+async def test_a_repair_that_breaks_ends_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told once, counts as a repair, and the looks go on."""
+    async with keeping(tmp_path) as core:
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(core.steps, "repair", broken)
+        (tmp_path / "conf").write_text("by hand")
+        await until(core, lambda: audits(core, "drift.repair_broken"))
+        (tmp_path / "other").write_text("by hand")
+        await until(core, lambda: len(records(core)) == 2)
+        assert (tmp_path / "conf").read_text() == "by hand"
+
+
+async def test_what_a_repair_left_is_stored_before_the_next_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An apply that follows at once begins with it, and is not undone by it."""
+    async with keeping(tmp_path) as core:
+        done, after = core.steps.repair, list[Snapshot]()
+
+        def repair(*given: object) -> tuple[ApplyResult, Snapshot]:
+            result, snapshot = done(*given)  # type: ignore[arg-type]  # handed on as they are
+            marked = msgspec.structs.replace(snapshot, operation_id="marked")
+            after.append(marked)
+            return result, marked
+
+        monkeypatch.setattr(core.steps, "repair", repair)
+        run, seen = core.thread.run, list[str | None]()
+
+        async def running(job: Callable[[], object]) -> object:
+            found = await run(job)
+            if after and not seen:
+                seen.append(core.steps.snapshot().operation_id)
+            return found
+
+        monkeypatch.setattr(core.thread, "run", running)
+        (tmp_path / "conf").write_text("by hand")
+        await until(core, lambda: seen)
+        assert seen == ["marked"]

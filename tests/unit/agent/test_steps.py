@@ -170,3 +170,14 @@ def test_errors_are_cut_to_fit_the_journal() -> None:
     assert len(short.error) == steps.MAX_ERROR + 1
     many = msgspec.structs.replace(long, triggered=tuple(f"/etc/{n}" for n in range(99_999)))
     assert len(msgspec.msgpack.encode(steps.bounded_result(many))) < MAX_JOURNAL_BATCH
+
+
+async def test_only_applies_are_counted_as_such(core: Core, tmp_path: Path) -> None:
+    """A plan or a look writes nothing, and whoever did something meanwhile stays known."""
+    counts: list[int] = []
+    for name, step in (("one", "state.plan"), ("two", "state.drift"), ("three", "state.apply")):
+        given = offer(tmp_path, name, step)  # type: ignore[arg-type]  # a parameter
+        core.database.write(lambda tx, given=given: step_store.add(tx, given))
+        assert await core.steps.run_next()
+        counts.append(core.steps.applies)
+    assert counts == [0, 0, 1]

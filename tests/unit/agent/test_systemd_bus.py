@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from jeepney import (  # type: ignore[import-untyped]  # it has no types
+    DBusAddress,
+    HeaderFields,
+    new_signal,
+)
 
 from agent import systemd_bus
-from agent.systemd_bus import BusError, listen, rules, unit_path
+from agent.systemd_bus import MAX_MESSAGE, BusError, listen, rules, unit_path
 from tests.fakes.bus import bus, systemd
 
 WEB, TIMER = "web.service", "clean@a.timer"
@@ -125,3 +130,37 @@ def test_more_units_than_a_bus_takes_rules_for_are_one_rule() -> None:
     assert len(rules(["a.service", "b.service"])) == 4
     many = [f"{number}.service" for number in range(systemd_bus.MAX_RULES + 1)]
     assert len(rules(many)) == 3
+
+
+async def test_long_and_odd_messages_of_strangers_are_left_out() -> None:
+    """Any user may send what a bus lets pass: it is neither held nor understood, nor the end."""
+    place = DBusAddress(unit_path(WEB), interface=systemd_bus.PROPERTIES)
+    long = new_signal(place, "PropertiesChanged", "ay", (b"x" * 3 * MAX_MESSAGE,)).serialise(1)
+    good = new_signal(place, "Told", "s", ("words",)).serialise(2)
+    odd = bytearray(good)
+    odd[16] = 200  # a field of the head that nobody knows
+    ours, theirs = trio.socket.socketpair()
+    most: list[int] = []
+    async with trio.SocketStream(ours) as near, trio.SocketStream(theirs) as far:
+        connection = systemd_bus._Connection(near)
+
+        async def send() -> None:
+            for data in (long, bytes(odd), long, good):
+                await far.send_all(data)
+                most.append(len(connection._buffer))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            with trio.fail_after(10):
+                header = await connection.receive()
+        assert header.fields[HeaderFields.member] == "Told"
+        assert connection.words() == "words"
+        assert max(most) < MAX_MESSAGE
+
+
+async def test_what_is_no_message_is_an_error() -> None:
+    ours, theirs = trio.socket.socketpair()
+    async with trio.SocketStream(ours) as near, trio.SocketStream(theirs) as far:
+        await far.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+        with pytest.raises(BusError):
+            await systemd_bus._Connection(near).receive()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from agent.fanotify import Fanotify
 from agent.inotify import Inotify
 from agent.watching import Watches
 from agent.witness import Witness
+from protocol.reports import Author
 from state_engine.model import ResourceKey
 
 A = ResourceKey("m", "file-unix", "/a")
@@ -144,3 +146,33 @@ async def test_no_descriptor_is_kept_for_nothing(tmp_path: Path) -> None:
         held = descriptors()
         witness.arrange(Watches())
         assert descriptors() == held - 1
+
+
+async def test_a_command_line_that_nobody_can_read_holds_one_thread_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever makes his memory wait must not take one thread of the agent a minute with it."""
+    held, begun = threading.Event(), list[int]()
+    witness = Witness(lambda: NOW)
+
+    def complete(author: Author) -> Author:
+        begun.append(author.pid)
+        held.wait(30.0)
+        return author
+
+    monkeypatch.setattr(witness._processes, "complete", complete)
+    monkeypatch.setattr("agent.witness.COMMAND_SECONDS", 0.01)
+    monkeypatch.setattr("agent.witness.SILENT_SECONDS", 0.0)
+    try:
+        for pid in (7, 8, 9):
+            witness._seen[A] = (0.0, Evidence(NOW, Author(pid, "/bin/x")))
+            await witness._complete([A])
+        assert begun == [7]
+    finally:
+        held.set()
+    with trio.fail_after(10):
+        while witness._left:
+            await trio.testing.wait_all_tasks_blocked(0.005)
+    witness._seen[A] = (0.0, Evidence(NOW, Author(9, "/bin/x")))
+    await witness._complete([A])
+    assert begun == [7, 9]

@@ -46,8 +46,8 @@ def offer(*modules: ModuleVersion) -> Offer:
 def test_only_a_deciding_operators_signature_over_these_bytes_is_trust() -> None:
     """A viewer, a stranger, nobody, other bytes or another kind of statement are none."""
     good = module("site", b"bytes", ADA)
-    assert work.is_trusted(good, known())
-    assert not work.is_trusted(good, None)
+    assert work.is_trusted(good, around())
+    assert not work.is_trusted(good, msgspec.structs.replace(around(), roster=None))
     assert good.envelope is not None
     bad = (
         module("site", b"bytes", None),
@@ -59,7 +59,7 @@ def test_only_a_deciding_operators_signature_over_these_bytes_is_trust() -> None
             good, envelope=msgspec.structs.replace(good.envelope, payload="not base64!")
         ),
     )
-    assert [work.is_trusted(version, known()) for version in bad] == [False] * len(bad)
+    assert [work.is_trusted(version, around()) for version in bad] == [False] * len(bad)
 
 
 def test_modules_become_resources_or_a_refusal_with_lines(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_a_co_signer_takes_what_says_no_more_than_was_shown() -> None:
         {"verdict": "deny"},
         {"scope": "a/b/d"},
         {"expires_at": 1_000 + 30 * 86_400},
+        {"not_before": 1_000 + 20 * 86_400, "expires_at": 1_000 + 20 * 86_400 + 60},
         {"roster_version": 2},
         {"expires_at": 1_001},
         {"epoch": 2},

@@ -366,3 +366,23 @@ async def test_a_host_that_manages_nothing_is_never_woken(tmp_path: Path) -> Non
     """Without resources there is no timer and no watch."""
     service = drift._Service(make_core(tmp_path / "state"))
     assert service._interval() == float("inf")
+
+
+async def test_a_plan_makes_nobody_forgotten_and_an_apply_does(tmp_path: Path) -> None:
+    """Who waits for a plan, and changes something meanwhile, is named all the same."""
+    core = make_core(tmp_path / "state")
+    service = drift._Service(core)
+    key = ResourceKey("m", "file-unix", "/a")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(service.follow_applies)
+        await trio.testing.wait_all_tasks_blocked()
+        service.witness.note(frozenset({key}))
+        core.steps.applied.ring()
+        await trio.testing.wait_all_tasks_blocked()
+        assert service.witness.of(key) is not None
+        core.steps.applies += 1
+        core.steps.applied.ring()
+        await trio.testing.wait_all_tasks_blocked()
+        assert service.witness.of(key) is None
+        nursery.cancel_scope.cancel()
+    core.database.close()

@@ -67,6 +67,26 @@ async def test_a_welcome_that_cannot_be_stored_still_opens_the_link(tmp_path: Pa
             assert core.problems.listed()[0].startswith("storage")
 
 
+async def test_a_journal_that_was_forgotten_over_there_goes_on(tmp_path: Path) -> None:
+    """With nothing left to send it would wait for ever to be caught up, and get no work."""
+    there = coordinator()
+    core = make_core(tmp_path / "state")
+    core.tell("test", "one")
+    async with there.running(), running(core, there):
+        await there.until(lambda: len(there.bodies(Audit)) == 1)
+        with trio.fail_after(10.0):
+            while core.journal.after(0):
+                await trio.lowlevel.checkpoint()
+        there.entries.clear()
+        await there.drop()
+        await there.until(lambda: len(there.bodies(Audit)) == 1)
+        (said,) = there.bodies(Audit)
+        assert said.event == "journal.forgotten"
+        await there.drop()
+        await there.until(lambda: there.links == 3 and len(there.facts) == 3)
+        assert len(there.bodies(Audit)) == 1
+
+
 async def test_an_acknowledgement_of_what_was_never_sent_prunes_nothing(tmp_path: Path) -> None:
     """A lying coordinator cannot make a host forget."""
     there = coordinator()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from client.profiles import PROFILES_FILE
-from protocol import dsse, roster
+from protocol import dsse, roster, sealing
 from protocol.keys import SigningKey
 from tests.fakes.api_server import FakeCoordinator
 from tests.fakes.operator import Person
@@ -177,3 +179,36 @@ def test_an_admin_changes_the_own_key_with_one_command(
     [only] = coordinator.trusted().roster.operators
     assert (only.operator_id, only.username, only.role) == (after["operator_id"], "lena", "admin")
     assert lena.types("agents list").code == 0
+
+
+def test_an_admin_without_a_sealing_key_gets_one(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """The own by one command, another admin's as they show it; nothing else changes."""
+    mia = SigningKey.generate()
+    assert lena.types(f"operator add {mia.public.hex()} --username mia --role admin").code == 0
+    assert lena.types("operator add " + "ab" * 32 + " --username olaf").code == 0
+    shown = sealing.operator_key(mia.seed()).public.hex()
+    for wrong in ("mia", "mia zz", f"olaf {shown}", f"nobody {shown}"):
+        assert lena.types(f"operator sealing-key {wrong} --yes").code != 0
+    before = coordinator.trusted().roster
+    assert lena.types(f"operator sealing-key mia {shown}").code == 2
+    assert coordinator.trusted().roster == before
+    said = lena.types(f"operator sealing-key mia {shown} --yes")
+    assert said.code == 0
+    assert "secrets to" in said.out
+    after = coordinator.trusted().roster
+    keys = {one.username: one.sealing_key for one in after.operators}
+    assert keys["mia"] == shown
+    assert [msgspec.structs.replace(one, sealing_key="") for one in after.operators] == [
+        msgspec.structs.replace(one, sealing_key="") for one in before.operators
+    ]
+    own = str(lena.types("operator whoami --json").document()["sealing_key"])
+    assert keys["lena"] == own
+    # It is in the roster already: no version is made for nothing.
+    assert lena.types("operator sealing-key").code == 0
+    assert coordinator.trusted().roster.version == after.version
+    other = "cd" * 32
+    assert lena.types(f"operator sealing-key lena {other} --yes").code == 0
+    assert lena.types("operator sealing-key --yes").code == 0
+    assert coordinator.trusted().roster.operators[0].sealing_key == own

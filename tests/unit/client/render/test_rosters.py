@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 
 from client.render.rosters import changes, roster_lines
-from protocol.roster import ApprovalRule, Grant, RecoveryKey
+from protocol.roster import ApprovalRule, Grant, RecoveryKey, Roster, RosterOperator
 from tests.fakes.people import first_roster, key, person
 
 BEFORE = first_roster(person(1), person(2))
@@ -26,6 +26,10 @@ AFTER = msgspec.structs.replace(
 )
 
 
+def _with(one: RosterOperator) -> Roster:
+    return msgspec.structs.replace(BEFORE, operators=(person(1), one))
+
+
 def test_every_change_is_a_sentence() -> None:
     """Nothing that a signature would cover is left out."""
     told = "\n".join(changes(BEFORE, AFTER))
@@ -35,7 +39,7 @@ def test_every_change_is_a_sentence() -> None:
         "only state.apply in a/* on hosts role=web",
         "takes 2 admins instead of 1",
         "+ recovery key safe",
-        "a recovery takes 1 keys instead of 0",
+        "a recovery takes 1 key instead of 0",
         "+ a/b/c is prod",
         "+ in prod: 2 operators sign, besides whoever asked",
         "+ decisions in a/b/c below epoch 1 are void",
@@ -58,6 +62,49 @@ def test_no_field_of_a_roster_changes_in_silence() -> None:
         one = msgspec.structs.replace(BEFORE, **{name: getattr(AFTER, name)})
         if name not in silent:
             assert changes(BEFORE, one) != changes(BEFORE, BEFORE), name
+
+
+def test_no_field_of_an_operator_changes_in_silence() -> None:
+    """Two lines that read the same would hide what becomes different, as whom secrets go to."""
+    one = person(2, "operator")
+    other = person(3)
+    grant = Grant(("state.apply",), ("a/*",), "role=web")
+    changed = {
+        "username": "eve",
+        "role": "viewer",
+        "sealing_key": "ab" * 32,
+        "grants": (grant,),
+        "public_key": other.public_key,
+        "operator_id": other.operator_id,
+    }
+    assert set(changed) == set(one.__struct_fields__)
+    for name in changed.keys() - {"operator_id"}:
+        after = msgspec.structs.replace(one, **{name: changed[name]})
+        told = changes(_with(one), _with(after))
+        assert len({line.removeprefix("~ ").removeprefix("  becomes ") for line in told}) == 2, name
+    for name, value in (
+        ("capabilities", ("command.run",)),
+        ("scopes", ("b/*",)),
+        ("selector", "role=db"),
+    ):
+        bent = msgspec.structs.replace(grant, **{name: value})
+        pair = (msgspec.structs.replace(one, grants=(each,)) for each in (grant, bent))
+        told = changes(*map(_with, pair))
+        assert len({line.removeprefix("~ ").removeprefix("  becomes ") for line in told}) == 2, name
+    # One that is new, or taken over with another key for secrets, shows it as well.
+    sealed = msgspec.structs.replace(other, sealing_key="ab" * 32)
+    grown = msgspec.structs.replace(BEFORE, operators=(*BEFORE.operators, sealed))
+    assert changes(BEFORE, grown) != changes(
+        BEFORE, msgspec.structs.replace(grown, operators=(*BEFORE.operators, other))
+    )
+
+
+def test_a_recovery_key_that_is_called_otherwise_is_told() -> None:
+    """Its name is what people go by when they look for it."""
+    renamed = msgspec.structs.replace(AFTER, recovery=(RecoveryKey("drawer", SPARE.public_key),))
+    (line,) = changes(AFTER, renamed)
+    assert "safe" in line
+    assert "drawer" in line
 
 
 def test_a_roster_is_told_whole() -> None:

@@ -21,6 +21,8 @@ def test_empty_fields_are_there_and_the_rest_is_as_it_was() -> None:
         "snapshot_operation_id": None,
         "resources": [],
         "message": None,
+        "repaired": [],
+        "pending": [],
     }
     item = ResourceDiff("m", "file-unix", "/x", "create", changes=(reports.Change("mode"),))
     plan = PlanResult("n", ("m",), (item,), PlanSummary(create=1))

@@ -10,6 +10,7 @@ from coordinator.store import events
 from coordinator.store.audit import Search
 from protocol import audit_heads
 from protocol.api_audit import Retention, RetentionRequest
+from protocol.keys import SigningKey
 from tests.fakes.api_site import COORDINATOR_KEY, SEED_TIME, Desk
 
 OWN = COORDINATOR_KEY.public.hex()
@@ -39,15 +40,29 @@ def test_an_operator_is_found_by_name_after_removal_too() -> None:
 
 def test_a_head_is_signed_when_it_is_asked_for_and_something_is_new() -> None:
     desk = Desk.open()
-    assert desk.do(audit.head_is_due)
+    assert desk.do(lambda tx: audit.head_is_due(tx, COORDINATOR_KEY))
     shown = desk.do(lambda tx: audit.shown_head(tx, COORDINATOR_KEY, 2))
     assert shown.head is not None
     head = audit_heads.read(shown.head, (OWN,))
     assert (head.seq, head.hash) == (desk.last_event().seq, desk.last_event().hash.hex())
     assert shown.known is not None
     assert shown.known.hash == desk.store.read_now(lambda tx: stored.hash_at(tx, 2))
-    assert not desk.do(audit.head_is_due)
+    assert not desk.do(lambda tx: audit.head_is_due(tx, COORDINATOR_KEY))
     assert desk.do(lambda tx: audit.shown_head(tx, COORDINATOR_KEY, None)).head == shown.head
+
+
+def test_after_a_change_of_key_the_same_line_is_signed_again() -> None:
+    desk = Desk.open()
+    new = SigningKey(b"\x09" * 32)
+    before = desk.do(lambda tx: audit.shown_head(tx, COORDINATOR_KEY, None)).head
+    assert before is not None
+    assert desk.do(lambda tx: audit.head_is_due(tx, new))
+    assert desk.do(lambda tx: audit.sign_head(tx, new))
+    after = desk.store.read_now(stored.head)
+    assert after is not None
+    held, shown = audit_heads.read(before, (OWN,)), audit_heads.read(after, (new.public.hex(),))
+    assert (shown.seq, shown.hash) == (held.seq, held.hash)
+    assert not desk.do(lambda tx: audit.sign_head(tx, new))
 
 
 def test_a_pruned_log_verifies_across_its_statements() -> None:
@@ -70,6 +85,16 @@ def test_a_pruned_log_verifies_across_its_statements() -> None:
     assert told.data["tombstone"] == audit_heads.digest(one)
     assert desk.store.read_now(events.broken_at) is None
     assert desk.last_event().seq == told.seq + 1
+
+
+def test_a_time_to_come_prunes_nothing() -> None:
+    desk = Desk.open()
+    who, before = desk.ada.principal(), desk.last_event().seq
+    refusal = desk.refused(
+        lambda tx: audit.prune_asked(tx, who, desk.clock.now + 1, COORDINATOR_KEY)
+    )
+    assert "future" in refusal.message
+    assert desk.last_event().seq == before
 
 
 @pytest.mark.parametrize(

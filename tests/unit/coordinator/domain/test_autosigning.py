@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from coordinator.domain import autosigning
+from coordinator.domain import autosigning, runs
+from coordinator.domain.actor import Actor
 from coordinator.store import presence
 from coordinator.store.database import Tx
 from protocol import api, decisions
 from protocol.decisions import Decision
-from protocol.roster import ApprovalRule
+from protocol.roster import ApprovalRule, Grant, RosterOperator
 from tests.fakes import people
 from tests.fakes.fleet import FakeHost, Fleet
 
@@ -96,6 +98,72 @@ def test_without_its_place_in_the_roster_it_signs_nothing(fleet: Fleet, role: st
     run = fleet.apply_of(fleet.planned(host))
     assert due(fleet) == ()
     assert sign(fleet, run) is None
+
+
+def ask_as(fleet: Fleet, who: RosterOperator, *hosts: FakeHost) -> api.Run:
+    """Start an apply over hosts as somebody else than the first admin."""
+    planned = fleet.planned(*hosts)
+    asker = Actor(who.operator_id, who.username, "operator")
+    request = api.RunRequest("state.apply", plan_run_id=planned.run_id)
+    made = fleet.store.write_now(lambda tx: runs.create_run(tx, asker, request))
+    assert isinstance(made, api.Run), made
+    return made
+
+
+ELSEWHERE = (
+    Grant(("command.run",)),
+    Grant((), ("other/*",)),
+    Grant((), (), "role=web"),
+    Grant(("state.apply",), (), "!prod"),
+)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("grant", ELSEWHERE)
+def test_nobody_has_done_by_the_coordinator_what_is_beyond_their_own_grants(
+    fleet: Fleet, grant: Grant
+) -> None:
+    """A yes of theirs would not count on this host: one on their word must not be signed."""
+    narrow = msgspec.structs.replace(people.person(2, "operator"), grants=(grant,))
+    fleet.adopt(operators=(people.person(1), narrow, people.person(9, "automation")))
+    host = fleet.add(10)
+    tell(fleet, host, dict(LETS_IT))
+    run = ask_as(fleet, narrow, host)
+    assert due(fleet) == ()
+    assert sign(fleet, run) is None
+
+
+@pytest.mark.parametrize("role", ["viewer", None])
+@pytest.mark.hostile
+def test_whoever_the_roster_does_not_let_ask_is_not_signed_for(
+    fleet: Fleet, role: str | None
+) -> None:
+    """Access to the API is one admin's word; the roster is that of all of them."""
+    who = people.person(2, role or "operator")  # type: ignore[arg-type]  # from the list above
+    listed = () if role is None else (who,)
+    fleet.adopt(operators=(people.person(1), *listed, people.person(9, "automation")))
+    host = fleet.add(10)
+    tell(fleet, host, dict(LETS_IT))
+    run = ask_as(fleet, who, host)
+    assert due(fleet) == ()
+    assert sign(fleet, run) is None
+
+
+def test_a_grant_that_covers_every_host_is_enough_to_ask(fleet: Fleet) -> None:
+    """By the tags that operators signed; one host beyond it, and people have to decide."""
+    narrow = msgspec.structs.replace(
+        people.person(2, "operator"), grants=(Grant(("state.apply",), (), "role=web"),)
+    )
+    fleet.adopt(operators=(people.person(1), narrow, people.person(9, "automation")))
+    web, other = fleet.add(10), fleet.add(11)
+    for host in (web, other):
+        tell(fleet, host, dict(LETS_IT))
+    fleet.vouch(web, {"role": "web"})
+    both = ask_as(fleet, narrow, web, other)
+    assert sign(fleet, both) is None
+    alone = ask_as(fleet, narrow, web)
+    assert due(fleet) == (alone.run_id,)
+    assert isinstance(sign(fleet, alone), api.Run)
 
 
 def test_what_people_have_begun_to_sign_is_theirs(fleet: Fleet) -> None:

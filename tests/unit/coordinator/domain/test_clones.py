@@ -8,9 +8,9 @@ import pytest
 
 from coordinator.domain import agents, clones
 from coordinator.domain.refusals import Refusal
-from coordinator.store import events
+from coordinator.store import events, journals
 from protocol import api, api_clones
-from protocol.messages import Offer, Rejected, Welcome
+from protocol.messages import Ack, Audit, Heartbeat, Journal, Offer, Rejected, Welcome
 from protocol.ratchet import Held
 from protocol.session import CloseLink
 from tests.fakes.fleet import OPERATOR, FakeHost
@@ -122,3 +122,59 @@ def test_there_is_nothing_to_choose_where_nothing_diverged(fleet: LinkedFleet) -
         )
         assert isinstance(refused, Refusal)
         assert refused.kind == code
+
+
+def note(text: str) -> Audit:
+    return Audit("agent.started", text)
+
+
+@pytest.mark.hostile
+async def test_what_a_copy_wrote_keeps_the_real_host_from_nothing(fleet: LinkedFleet) -> None:
+    """Its words stand in the journal when it is found; the one that is chosen begins anew."""
+    real, copy = fleet.add(10), FakeHost(10)
+    held = await link_once(fleet, real, None)
+    stolen = held
+    for _ in range(2):
+        agent = LinkAgent(copy, ratchet=stolen)
+        async with linked(fleet, agent):
+            answer = await agent.shake()
+            assert isinstance(answer, Welcome)
+            stolen = Held(answer.ratchet_seq, answer.ratchet)
+            await agent.say(Journal(tuple(copy.say(note("copy"), note("copy again")))))
+            assert (await agent.expect(Ack)).seq == len(copy.entries)
+    held = await link_once(fleet, real, held)
+    (found,) = fleet.store.write_now(clones.listing)
+    kept = api_clones.KeepRequest(found.holders[1].holder_id)
+    fleet.store.write_now(lambda tx: clones.keep(tx, OPERATOR, real.node_id, kept))
+    real.say(note("one"))
+    for number in (1, 2):
+        agent = LinkAgent(real, ratchet=held)
+        async with linked(fleet, agent):
+            answer = await agent.shake()
+            assert isinstance(answer, Welcome)
+            assert (answer.approval, answer.acked) == ("approved", number - 1)
+            held = Held(answer.ratchet_seq, answer.ratchet)
+            await agent.say(Journal(tuple(real.entries[answer.acked :])))
+            assert (await agent.expect(Ack)).seq == number
+        real.say(note("two"))
+
+
+@pytest.mark.hostile
+async def test_the_journal_of_one_of_several_is_heard_once_somebody_has_chosen(
+    fleet: LinkedFleet,
+) -> None:
+    """A copy must not write into it; a host with a long one is not sent away for it either."""
+    real, copy = fleet.add(10), FakeHost(10)
+    held = stolen = await link_once(fleet, real, None)
+    for _ in range(2):
+        held = await link_once(fleet, real, held)
+    agent = LinkAgent(copy, ratchet=stolen)
+    async with linked(fleet, agent):
+        answer = await agent.shake()
+        assert isinstance(answer, Welcome)
+        assert answer.approval == "pending"
+        for _ in range(3):
+            await agent.say(Journal(tuple(copy.say(*(note("copy") for _ in range(200))))))
+        await agent.say(Heartbeat(1.0, ()))
+        assert (await agent.expect(Ack)).seq == 0
+    assert fleet.store.read_now(lambda tx: journals.head(tx, real.node_id)).seq == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator.domain import operators, roster, roster_proposals
+from coordinator.domain.actor import Actor
 from coordinator.domain.refusals import Refusal
 from coordinator.store import events
 from protocol import api_approvals, dsse
@@ -139,3 +140,18 @@ def test_an_unknown_proposal_is_not_found(fleet: Fleet) -> None:
     ):
         assert isinstance(outcome, Refusal)
         assert outcome.kind == "not_found"
+
+
+@pytest.mark.hostile
+def test_one_admin_cannot_keep_the_others_from_proposing(fleet: Fleet) -> None:
+    """Who is about to be removed fills the list with changes: there is room for the removal."""
+    mallory = Actor(people.keyid(3), "person3", "admin")
+    for number in range(roster_proposals.MAX_OPEN + 1):
+        envelope = fleet.following(3, epochs={"a/b/c": number + 1})
+        outcome = fleet.store.write_now(
+            lambda tx, e=envelope: roster_proposals.propose(tx, mallory, e)  # type: ignore[misc]  # bound now
+        )
+        assert isinstance(outcome, Refusal) == (number >= roster_proposals.MAX_OWN)
+    removal = propose(fleet, fleet.following(1, operators=ADMINS[:2]))
+    assert isinstance(removal, api_approvals.Proposal)
+    assert removal.status == "open"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from state_engine.cli import watcher
+from state_engine.deadman import Switch
+from state_engine.host import switch_file
 from state_engine.host.state_directory import StateDirectory
 from tests.unit.state_engine.cli.desk import Desk, desk
 
@@ -67,3 +70,18 @@ def test_what_a_command_did_stays_and_is_told(desk: Desk) -> None:
     code, text = desk.run("rollback", "--yes", paths=False)
     assert (code, desk.target.exists()) == (0, False)
     assert "script s stays: it did more than change files" in text
+
+
+def test_an_unconfirmed_apply_that_is_not_wholly_back_still_goes_back(desk: Desk) -> None:
+    """The watcher of `--confirm-within` is told that it is over only where it is."""
+    operation = applied(desk, "one\n")
+    state = StateDirectory(desk.state)
+    switch_file.save(state.path, Switch("armed", operation, 0.0))
+    desk.target.write_text("edited\n", encoding="utf-8")
+    assert desk.run("rollback", "--yes", paths=False)[0] == 5
+    assert switch_file.load(state.path).state == "armed"
+    assert watcher.watch(state, operation) is True
+    assert not desk.target.exists()
+    switch_file.save(state.path, Switch("armed", operation, 0.0))
+    assert desk.run("rollback", operation, "--yes", paths=False)[0] == 0
+    assert switch_file.load(state.path).state == "reverted"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from protocol.canonical import Json
 from protocol.reports import Trigger
+from state_engine.engine.drift import find_drift
 from state_engine.engine.look import (
     UNSIGNED,
     Glancer,
@@ -11,10 +15,13 @@ from state_engine.engine.look import (
     look,
     triggers_of,
 )
+from state_engine.engine.plan import make_plan
 from state_engine.engine.prepared import Prepared
+from state_engine.model import AppliedResource, Snapshot
 from state_engine.resources.contract import Context
 from tests.fakes.ports import FakePorts, Node
 from tests.fakes.resources import a_file, a_script, resource
+from tests.fakes.storage import StoragePorts
 
 
 def test_an_unsigned_check_is_not_run() -> None:
@@ -74,3 +81,22 @@ def test_triggers_name_what_changes() -> None:
     assert triggers_of(prepared, {two.key: "two"}, pending=False) == (Trigger("rerun", ("two",)),)
     assert triggers_of(prepared, {}, pending=True) == (Trigger("rerun", ()),)
     assert kinds_of((Trigger("rerun", ()), Trigger("rerun", ("a",)))) == ("rerun",)
+
+
+def test_what_cannot_be_written_down_is_an_error_of_its_own_resource() -> None:
+    """One line of a file that is no text keeps nothing else from being planned or removed."""
+    ports = StoragePorts()
+    ports.files.put("/srv/data", Node("directory", 0o755, 0, 0))
+    line = b"/dev/sdb1 /srv/data ext4 x=\xff 0 0\n"
+    ports.files.put("/etc/fstab", Node("file", 0o644, 0, 0, line))
+    spec: dict[str, Json] = {"path": "/srv/data", "source": "/dev/sdb1", "fstype": "ext4"}
+    item = resource("mount", "/srv/data", spec)
+    plan = make_plan("n", [item, a_file("/etc/x")], Snapshot(), ports)
+    assert [found.action for found in plan.resources] == ["error", "create"]
+    assert "cannot be written down" in (plan.resources[0].message or "")
+    assert msgspec.json.encode(plan)
+    before = Snapshot(applied=(AppliedResource(item, created=True),))
+    removal = make_plan("n", [], before, ports).resources[0]
+    assert (removal.action, "cannot be written down" in (removal.message or "")) == ("error", True)
+    assert msgspec.json.encode(removal)
+    assert len(find_drift(before, ports)) == 1

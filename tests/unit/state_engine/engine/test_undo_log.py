@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from protocol.canonical import Json
 from state_engine.engine.apply import apply_plan
 from state_engine.engine.rollback import apply_rollback, plan_rollback
 from state_engine.engine.undo_log import deeds_of
@@ -14,8 +15,9 @@ from state_engine.ports import PortError, ProgramCall
 from state_engine.resources.contract import Observation, RunScript, Spec, Step
 from state_engine.resources.registry import KINDS
 from state_engine.resources.script import Script
+from tests.fakes.network import NetworkPorts
 from tests.fakes.ports import FakePorts
-from tests.fakes.resources import a_file, a_script
+from tests.fakes.resources import a_file, a_script, resource
 
 
 class Network(Script):
@@ -101,3 +103,54 @@ def test_a_log_that_is_damaged_is_refused() -> None:
     ports.reverts.held["op"] = [b'{"type":"acting"}']
     with pytest.raises(PortError, match="damaged"):
         deeds_of("op", ports)
+
+
+@pytest.mark.parametrize("table", [254, 7])
+def test_a_removal_is_taken_back_by_the_kind_that_did_it(table: int) -> None:
+    """As `ensure: absent` would be: the dead-man switch covers what is desired no more."""
+    ports = NetworkPorts()
+    spec: dict[str, Json] = {"destination": "198.51.100.0/24", "interface": "eth0", "table": table}
+    route = resource("network-route", "198.51.100.0/24", {**spec, "persist": "none"})
+    first = apply_plan("op", "n", [route], Snapshot(), ports, approved=None).snapshot
+    there = list(ports.network.held_routes)
+    assert [each.table for each in there] == [table]
+    armed: list[int] = []
+    gone = apply_plan(
+        "op2", "n", [], first, ports, approved=None, at_risk=lambda: armed.append(1)
+    ).snapshot
+    assert (ports.network.held_routes, gone.applied, armed) == ([], (), [1])
+    back = apply_rollback("back", "op2", "n", gone, ports, approved=None, anyway=True)
+    assert back.result.status == "succeeded"
+    assert ports.network.held_routes == there
+    assert [held.resource for held in back.snapshot.applied] == [route]
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("anyway", [False, True])
+def test_what_a_later_apply_has_set_is_not_destroyed(anyway: bool) -> None:
+    """No path tells of it, the snapshot does; the dead-man switch alone goes on."""
+    ports = FakePorts()
+    first = applied(ports, "up")
+    ports.programs.known["other"] = ports.programs.known["down"] = lambda: 0
+    later = [a_script("up", apply="other")]
+    snapshot = apply_plan("op2", "n", later, first, ports, approved=None).snapshot
+    assert snapshot.applied != first.applied
+    [item] = plan_rollback("op", "n", snapshot, ports).resources
+    assert (item.action, item.digest) == ("error", "")
+    assert "applied anew" in str(item.message)
+    outcome = apply_rollback("back", "op", "n", snapshot, ports, approved=None, anyway=anyway)
+    assert outcome.result.status == ("succeeded" if anyway else "failed")
+    assert ("down" in ports.programs.calls) == anyway
+
+
+@pytest.mark.usefixtures("network")
+def test_without_paths_taking_back_twice_is_taking_back_once() -> None:
+    """What a rollback has left is no later change."""
+    ports = FakePorts()
+    snapshot = applied(ports, "up")
+    ports.programs.known["down"] = lambda: 0
+    for _ in range(2):
+        outcome = apply_rollback("back", "op", "n", snapshot, ports, approved=None)
+        assert outcome.result.status == "succeeded"
+        snapshot = outcome.snapshot
+        assert snapshot.applied == ()

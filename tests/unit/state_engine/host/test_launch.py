@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from pathlib import Path
 
 import pytest
 
+from protocol.reports import CapturedStream
+from state_engine.host.launch import Launch
 from state_engine.host.programs import LinuxPrograms
 from state_engine.ports import PortError, ProgramCall
 
@@ -74,6 +77,27 @@ def test_what_is_not_there_is_said_by_name(fields: dict[str, object], code: str)
         said("true", **fields)
     assert caught.value.code == code
     assert str(next(iter(fields.values()))) in str(caught.value)
+
+
+def test_what_was_never_started_has_not_said_no(tmp_path: Path) -> None:
+    """A check whose helper is gone (an upgrade took it away) is an error, and no "not yet"."""
+    call = ProgramCall(("/bin/sh",), script=b"true", read_only=True)
+    launch = Launch(call, (sys.executable, "-I", str(tmp_path / "gone.py")))
+    _, stderr = launch.process.communicate()
+    ended = CapturedStream(launch.process.returncode, "", stderr.decode())
+    with pytest.raises(PortError, match=r"could not be started.*gone\.py"):
+        launch.verdict(ended)
+    # Unless it was we who ended it, before it began.
+    cancelled = CapturedStream(143, "", "")
+    assert launch.verdict(cancelled) == cancelled
+    launch.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_argument_that_no_program_can_be_given_is_an_error(read_only: bool) -> None:
+    """And no exit code, which a check could be taken to have said no with."""
+    with pytest.raises(PortError, match="cannot run /bin/sh"):
+        LinuxPrograms().run(ProgramCall(("/bin/sh", "a\0b"), read_only=read_only))
 
 
 def handles() -> int:

@@ -142,3 +142,19 @@ def test_an_archive_that_changed_since_the_plan_is_not_unpacked() -> None:
     approved = frozenset({plan.resources[0].digest or ""})
     outcome = apply_plan("op", "n", [item], Snapshot(), ports, approved=approved)
     assert outcome.result.resources[0].status == "stale"
+
+
+def test_a_decision_binds_the_content_that_it_replaces() -> None:
+    """Somebody's second edit, between plan and apply, is not overwritten unseen."""
+    ports = world()
+    item = resource("archive", "x", spec())
+    first = apply_plan("op", "n", [item], Snapshot(), ports, approved=None)
+    digests: list[str] = []
+    for content in (b"mine", b"mine too"):
+        ports.files.put("/opt/app/readme", Node("file", 0o644, 0, 0, content))
+        digests += [
+            found.digest or "" for found in make_plan("n", [item], first.snapshot, ports).resources
+        ]
+    assert len(set(digests)) == 2
+    late = apply_plan("op", "n", [item], first.snapshot, ports, approved=frozenset(digests[:1]))
+    assert late.result.resources[0].status == "stale"

@@ -204,3 +204,22 @@ def test_what_a_decision_binds_does_not_change_by_itself() -> None:
         states.append(encode(KIND.observe(spec(), ports, verify=False).state()))
         ports.now += DAY
     assert states[0] == states[1]
+
+
+def test_an_owner_may_be_a_number() -> None:
+    """Which names the same user as the name that the host has for it."""
+    ports = world()
+    numbered = item(owner="1000", group="1000")
+    outcome = apply(ports, numbered)
+    assert outcome.result.status == "succeeded", outcome.result
+    assert make_plan("n", [numbered], outcome.snapshot, ports).summary.none == 1
+
+
+def test_what_became_of_our_certificate_is_kept_as_a_copy_when_it_goes() -> None:
+    """Somebody may have had it signed, or put another one there."""
+    ports = world()
+    outcome = apply(ports, item())
+    ports.files.put(CERTIFICATE, Node("file", 0o644, 0, 0, b"signed elsewhere"))
+    apply(ports, before=outcome.snapshot)
+    assert ports.files.stat(CERTIFICATE) is None
+    assert b"signed elsewhere" in ports.backups.kept.values()

@@ -166,3 +166,34 @@ def test_no_variables_value_is_in_a_plan() -> None:
     plan = make_plan("n", [item(env={"KEY": "second secret"})], Snapshot(), host)
     assert "secret" not in str(plan.resources[0].changes)
     assert "KEY" in str(plan.resources[0].changes)
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_a_volume_is_relabelled_where_that_is_asked_for(engine: str) -> None:
+    """Without it, a container of a host with SELinux cannot read what is mounted."""
+    host = ContainerHost(engine)
+    fields: dict[str, Json] = {"volumes": ["/srv/a:/a:Z", "/srv/b:/b:ro,z", "/srv/c:/c:rw"]}
+    outcome = apply(host, item(**fields))
+    assert outcome.result.status == "succeeded", outcome.result
+    made = next(call for call in host.programs.calls if " run " in call)
+    for word in ("--volume=/srv/a:/a:Z ", "--volume=/srv/b:/b:ro,z ", "--volume=/srv/c:/c "):
+        assert word in made
+    assert due(host, **fields) == ("none", [])
+    assert due(host, volumes=["/srv/a:/a", "/srv/b:/b:ro", "/srv/c:/c"]) == ("update", ["spec"])
+
+
+@pytest.mark.parametrize("option", ["rshared", "nocopy", "ro,rw", "", "Z,z"])
+def test_an_option_of_a_volume_that_would_be_left_out_is_refused(option: str) -> None:
+    assert [each.field for each in KIND.validate(spec(volumes=[f"/a:/b:{option}"]))] == ["volumes"]
+
+
+def test_a_plan_does_not_show_a_digest_of_variables() -> None:
+    """Whoever reads it could try passwords until he has the one that makes that digest."""
+    host = ContainerHost()
+    apply(host, item(env={"KEY": "hunter2", "OTHER": "1"}))
+    seen = KIND.observe(spec(), host, verify=False).found
+    assert seen is not None
+    assert seen.label
+    found = make_plan("n", [item(env={"KEY": "hunter2"})], Snapshot(), host).resources[0]
+    assert [change.field for change in found.changes] == ["spec"]
+    assert seen.label[:8] not in str(found.changes)

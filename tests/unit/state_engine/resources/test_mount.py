@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.canonical import Json
+from state_engine.ports import Stat
 from state_engine.resources.contract import Context, Difference, RunScript
 from state_engine.resources.mount import Mount
 from tests.fakes.ports import Node
@@ -133,3 +134,38 @@ def test_a_file_in_the_places_place_is_an_error() -> None:
         ports.files.put("/srv/data", node)
         assert compared(ports).action == "error"
         assert compared(ports, ensure="absent").action == "none"
+
+
+@pytest.mark.parametrize("ensure", ["present", "absent"])
+def test_a_way_through_a_link_is_an_error(ensure: str) -> None:
+    """The kernel's table has the path that it leads to: we would mount over ourselves for ever."""
+    ports = StoragePorts()
+    ports.files.put("/srv", Node("symlink", 0o777, 0, 0, b"/data"))
+    difference = compared(ports, ensure=ensure)
+    assert difference.action == "error"
+    assert "/srv is a symbolic link" in (difference.message or "")
+
+
+def test_a_bind_mount_of_a_link_is_an_error() -> None:
+    """What is mounted is what it leads to, which would never be the link itself."""
+    ports = StoragePorts()
+    ports.files.put("/current", Node("symlink", 0o777, 0, 0, b"/releases/7"))
+    difference = compared(ports, source="/current", fstype="none", options=["bind"])
+    assert difference.action == "error"
+    assert "/current is a symbolic link" in (difference.message or "")
+
+
+@pytest.mark.parametrize("fstype", ["nfs", "nfs4", "cifs", "ceph", "fuse.sshfs"])
+def test_what_a_server_has_to_answer_for_is_not_looked_at(fstype: str) -> None:
+    """One that is away would hold every look of this host until it is back."""
+    ports = with_mount(fstype, "host:/x")
+
+    class Away(type(ports.files)):  # type: ignore[misc]  # the fake's own class
+        def stat(self, path: str) -> Stat | None:
+            assert path != "/srv/data"
+            found: Stat | None = super().stat(path)
+            return found
+
+    ports.files.__class__ = Away
+    assert compared(ports, source="host:/x", fstype=fstype).action == "none"
+    assert compared(ports, ensure="absent").action == "update"

@@ -103,3 +103,25 @@ def test_other_fields_of_a_line_are_other_words_for_the_same() -> None:
     ports.storage.tell()
     assert compared(ports, path="/swap", size="64K", boot=True).action == "none"
     assert compared(ports, path="/swap", size="64K", boot=True, priority=1).action == "update"
+
+
+@pytest.mark.parametrize("ensure", ["present", "absent"])
+def test_a_way_through_a_link_is_an_error(ensure: str) -> None:
+    """The kernel names the path that it leads to: what it swaps to would seem to be off."""
+    ports = StoragePorts()
+    ports.files.put("/data", Node("directory", 0o755, 0, 0))
+    ports.files.put("/data/swap", Node("file", 0o600, 0, 0, b""))
+    ports.files.put("/srv", Node("symlink", 0o777, 0, 0, b"/data"))
+    difference = compared(ports, path="/srv/swap", size="64K", ensure=ensure)
+    assert difference.action == "error"
+    assert "/srv is a symbolic link" in (difference.message or "")
+
+
+@pytest.mark.parametrize("page", [4096, 16_384, 65_536])
+def test_a_swap_file_of_a_kernel_with_larger_pages_is_one(page: int) -> None:
+    """Where it is off, it is turned on, and is not taken for somebody's data."""
+    ports = StoragePorts()
+    content = (bytes(page - 10) + b"SWAPSPACE2").ljust(1 << 17, b"\0")
+    ports.files.put("/swap", Node("file", 0o600, 0, 0, content))
+    difference = compared(ports, path="/swap", size="128K")
+    assert [change.field for change in difference.changes if change.field != "fstab"] == ["active"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -81,3 +82,19 @@ def test_what_is_neither_is_none(data: bytes) -> None:
     """It raises nothing."""
     assert certificates.read(data) is None
     assert certificates.read_key(data) is None
+
+
+def test_a_key_of_a_type_that_the_library_does_not_know_is_no_crash() -> None:
+    """One such file on a host must not keep it from every plan."""
+    key = certificates.make_key("ecdsa-p256")
+    made = certificates.make(wish(key_type="ecdsa-p256"), key, NOW)
+    der = ssl.PEM_cert_to_DER_cert(made.decode())
+    # The number of the curve, of the public key or of the version: made into one that is none.
+    for known, other in (
+        (bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d03017f")),
+        (bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d027f")),
+        (bytes.fromhex("a003020102"), bytes.fromhex("a003020109")),
+    ):
+        assert known in der
+        strange = ssl.DER_cert_to_PEM_cert(der.replace(known, other))
+        assert certificates.read(strange.encode()) is None

@@ -118,7 +118,8 @@ def test_every_call_has_the_safe_settings() -> None:
     git = Git("/srv/t", "app")
     steps = (
         git.fetch("v1", None, 1),
-        git.checkout("a" * 40, force=True),
+        git.checkout("a" * 40),
+        git.restore(),
         git.verify("a" * 40, "/k"),
         git.set_origin("https://x/y"),
         git.init(),

@@ -134,3 +134,51 @@ def test_a_device_is_known_by_its_own_name(source: str, device: str) -> None:
     ports.files.put("/dev/sda1", Node("other", 0o660, 0, 0))
     ports.files.put("/dev/disk/by-uuid/12-ab", Node("symlink", 0o777, 0, 0, b"../../sda1"))
     assert mount_table.device(ports, source) == device
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ("size=50%", "size=4056084k"),
+        ("uid=www-data", "uid=33"),
+        ("gid=tty", "gid=5"),
+        ("subvol=@home", "subvol=/@home"),
+        ("subvol=/@", "subvol=/@"),
+        ("compress=zstd", "compress=zstd:3"),
+        ("compress-force=zlib", "compress-force=zlib:3"),
+        ("vers=4", "vers=4.2"),
+        ("vers=3", "vers=3.1.1"),
+        ("vers=default", "vers=3.1.1"),
+        ("rsize=1048576", "rsize=524288"),
+        ("proto=tcp", "proto=tcp6"),
+        ("lookupcache=positive", "lookupcache=pos"),
+        ("hidepid=2", "hidepid=invisible"),
+        ("hidepid=invisible", "hidepid=2"),
+        ("file_mode=644", "file_mode=0644"),
+    ],
+)
+def test_what_the_kernel_makes_of_an_option_is_that_option(wanted: str, shown: str) -> None:
+    """Else it would be mounted anew at every apply, and each time in vain."""
+    assert mount_table.missing([wanted], mounted(above=f"rw,{shown}")) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ("size=1g", "size=2097152k"),
+        ("uid=33", "uid=0"),
+        ("subvol=@home", "subvol=/@"),
+        ("compress=zstd:1", "compress=zstd:3"),
+        ("compress=zstd", "compress=lzo"),
+        ("vers=4", "vers=3"),
+        ("vers=4.1", "vers=4.2"),
+        ("vers=4.1", "vers=4.10"),
+        ("rsize=32768", "rsize=1048576"),
+        ("proto=tcp", "proto=udp"),
+        ("hidepid=2", "hidepid=noaccess"),
+        ("errors=remount-ro", "errors=continue"),
+    ],
+)
+def test_another_value_of_an_option_is_another(wanted: str, shown: str) -> None:
+    (found,) = mount_table.missing([wanted], mounted(above=f"rw,{shown}"))
+    assert found.partition("=")[0] == wanted.partition("=")[0]

@@ -63,7 +63,8 @@ def test_what_an_earlier_keeper_was_told_goes() -> None:
     ports.files.put(path.rpartition("/")[0], Node("directory", 0o755, 0, 0))
     ports.say(path, "x")
     ports.networkd(2, "/etc/systemd/network/other.network")
-    for persist, texts in (("none", TEXTS), ("auto", {})):
+    cases: list[tuple[Persist, dict[keeper.Keeper, str]]] = [("none", TEXTS), ("auto", {})]
+    for persist, texts in cases:
         files, _ = keeper.files_of(ports, "/", ETH0, persist, "mark", texts)
         assert path in [wanted.path for wanted, found in files if found.type and not wanted.content]
 
@@ -80,3 +81,28 @@ def test_networkd_names_no_other_place(file: str) -> None:
 @pytest.mark.parametrize("name", ["", "-x", "a b", "a/b", "..", "x" * 16, "eth0\n", "ä", "a%s"])
 def test_what_is_no_interface_is_refused(name: str) -> None:
     assert keeper.check_interface(name)
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("source /etc/network/interfaces.d/*", True),
+        ("source interfaces.d/*", True),
+        ("  source   /etc/network/interfaces.d/standfast-*", True),
+        ("source-directory /etc/network/interfaces.d", True),
+        ("source-directory interfaces.d/", True),
+        ("source /etc/network/interfaces.d/*.cfg", False),
+        ("# source /etc/network/interfaces.d/*", False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("persist", ["auto", "ifupdown"])
+def test_a_stanza_that_nobody_reads_keeps_nothing(line: str, read: bool, persist: Persist) -> None:
+    """As on Alpine, whose file has no such line: it would be said to last, and would not."""
+    ports = NetworkPorts()
+    ports.say("/etc/network/interfaces", f"{line}\niface eth0 inet dhcp\n")
+    link = keeper.link_of(ports, "eth0")
+    files, wrong = keeper.files_of(ports, "/", link, persist, "x", {"ifupdown": "iface\n"})
+    assert (wrong is None) == read
+    assert any(wanted.content for wanted, _ in files) == read
+    assert read or "add the line `source /etc/network/interfaces.d/*`" in (wrong or "")

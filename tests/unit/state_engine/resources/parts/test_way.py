@@ -36,8 +36,8 @@ def test_a_link_is_named(name: str) -> None:
     ("node", "said"),
     [
         (Node("directory", 0o755, 1000, 0), "/srv/a belongs to app: say `owner: app`"),
-        (Node("directory", 0o775, 0, 0), "can write to /srv/a"),
-        (Node("directory", 0o777, 0, 0), "can write to /srv/a"),
+        (Node("directory", 0o775, 0, 0), "others can write to /srv/a"),
+        (Node("directory", 0o777, 0, 0), "others can write to /srv/a"),
         (Node("directory", 0o1777, 0, 0), None),
     ],
 )
