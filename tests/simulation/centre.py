@@ -92,6 +92,7 @@ class Centre:
         self.skew = 0.0
         self.app: App | None = None
         self.lives = 0
+        self.begun = trio.Event()
         self._scope = trio.CancelScope()
 
     def clock(self) -> float:
@@ -160,6 +161,7 @@ class Centre:
             self._scope = nursery.cancel_scope
             self.app = app
             self._network.listener = knocks.send_nowait
+            self.begun.set()
             nursery.start_soon(sweeper.sweep, app)
             nursery.start_soon(audit_keeper.keep, app)
             async for socket in queue:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 RESERVE = 4_096
 
 
-class Crash(BaseException):  # noqa: N818 - it is no error of anybody's
+class Crash(BaseException):
     """The process ends here, without another instruction."""
 
 

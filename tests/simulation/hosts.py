@@ -19,7 +19,6 @@ from agent.config import AgentConfig
 from agent.core import Core
 from agent.database import StorageError
 from agent.identity import Identity
-from agent.inotify import Inotify
 from agent.journal import DEFAULT_LIMIT, NOTE_MARGIN
 from agent.link import Frames
 from agent.logs import Log
@@ -77,6 +76,8 @@ class SimHost:
         self.node_id = self.identity.node_id
         self.faults = Faults()
         self.skew = 0.0
+        # The latest time that this clock ever showed: no trusted time of the host's can be later.
+        self.latest = 0.0
         self.ports = HostPorts(self.faults, self.clock, self._acted)
         self.ports.host_files.put("/srv", Node("directory", 0o755, 0, 0))
         self.key = ""
@@ -98,7 +99,9 @@ class SimHost:
 
     def clock(self) -> float:
         """Return what this host takes for the time."""
-        return EPOCH + trio.current_time() + self.skew
+        now = EPOCH + trio.current_time() + self.skew
+        self.latest = max(self.latest, now)
+        return now
 
     def _acted(self, what: str) -> None:
         self.oracle.acted(self, what)

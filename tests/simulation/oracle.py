@@ -117,7 +117,7 @@ class Oracle:
         if now >= decision.expires_at:
             late = now - decision.expires_at
             self._trace.violation("I3", f"{host.name} began {offer.run_id} {late:.1f} s late")
-        if now < decision.not_before - CLOCK_SKEW_SECONDS - 1.0:
+        if host.latest + CLOCK_SKEW_SECONDS + 1.0 < decision.not_before:
             self._trace.violation("I3", f"{host.name} began {offer.run_id} before its time")
         made = Execution(host.name, host.node_id, offer.run_id, decision.decision_id)
         if made in self.executions:

@@ -1,4 +1,4 @@
-"""The simulator as a test: a bounded number of seeds, always the same ones, and that it is exact."""
+"""The simulator as a test: a bounded number of seeds, always the same ones, and its exactness."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from protocol import api
 from tests.simulation.centre import Centre
 from tests.simulation.chance import Chance, happens
 from tests.simulation.desk import Desk, Mood
-from tests.simulation.hosts import SimHost
 from tests.simulation.hostile import Hostile
+from tests.simulation.hosts import SimHost
 from tests.simulation.network import Network, Route
 from tests.simulation.oracle import Oracle
 from tests.simulation.trace import Trace

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import structlog
 import trio
-import trio._core._run as trio_run
+import trio._core._run as trio_run  # noqa: PLC2701 - where its order can be seeded
 from trio.testing import MockClock
 
 from tests.simulation import centre, healing
@@ -22,7 +21,7 @@ from tests.simulation.workload import Fleet, Workload
 
 # No run takes a tenth of this; a run that does has stopped to move on.
 LONGEST = 6 * 3_600.0
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a disk without a disk; every run has its own room
+SHARED_MEMORY = Path("/dev/shm")
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -39,7 +38,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def template() -> Iterator[Path]:
+def template() -> Generator[Path]:
     """Make what all runs of a process begin with: an empty database in a room of its own."""
     base = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="standfast-simulation-", dir=base) as name:
@@ -81,8 +80,7 @@ async def _whole(fleet: Fleet) -> float:
     with trio.move_on_after(LONGEST) as limit:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(fleet.centre.live, fleet.desk.begin)
-            while fleet.centre.app is None:
-                await trio.sleep(0.1)
+            await fleet.centre.begun.wait()
             workload = Workload(fleet, nursery)
             await workload.run()
             healing.heal(fleet)
@@ -99,4 +97,4 @@ async def _whole(fleet: Fleet) -> float:
 
 
 def _descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
