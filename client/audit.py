@@ -145,20 +145,23 @@ def trusted(session: Visit, held: Memory, shown: AuditHead) -> frozenset[str]:
     known = frozenset({pinned, *(head.coordinator_key for head in held.all())})
     if all(key_of(one) in known for one in envelopes):
         return known
-    rotations = session.api.status().rotations
-    # A log-in from before the change goes on, so the pin may still be the older key.
-    successor = follow_rotations(bytes.fromhex(pinned), rotations).hex()
-    return known | {successor} | leading_to(pinned, map(key_of, envelopes), rotations)
+    return known | leading_to(pinned, map(key_of, envelopes), session.api.status().rotations)
 
 
 def leading_to(
     pinned: str, keys: Iterable[str], rotations: tuple[dsse.Envelope, ...]
 ) -> frozenset[str]:
-    """Return those of the keys (hex) from which statements of rotation lead to the pinned one."""
+    """Return those of the keys (hex) which statements of rotation connect with the pinned one.
+
+    That is: older ones that lead to it, and its own successor. A log-in from before a change goes
+    on after it, so the pin may be the older key.
+    """
+    successor = follow_rotations(bytes.fromhex(pinned), rotations).hex()
     return frozenset(
         key
         for key in keys
-        if key and follow_rotations(bytes.fromhex(key), rotations).hex() == pinned
+        if key
+        and (key == successor or follow_rotations(bytes.fromhex(key), rotations).hex() == pinned)
     )
 
 

@@ -43,8 +43,10 @@ def recall(session: Session, name: str) -> SecretDocument | None:
     return _load(session).documents.get(name)
 
 
-def check(session: Session, document: SecretDocument) -> None:
+def check(session: Session, document: SecretDocument, limit: int = MAX_DOCUMENTS) -> None:
     """Remember a document whose signature holds, unless it is not newer than what was seen.
+
+    At most `limit` are kept.
 
     Raises:
         UntrustedError: it is older, or another one under the number that was seen.
@@ -65,7 +67,7 @@ def check(session: Session, document: SecretDocument) -> None:
             code="secret_rollback",
         )
     documents = {**seen.documents, document.name: document}
-    replace_private(path_of(session), msgspec.json.encode(Seen(_bounded(documents))))
+    replace_private(path_of(session), msgspec.json.encode(Seen(_bounded(documents, limit))))
 
 
 def _number(document: SecretDocument) -> tuple[int, int]:
@@ -76,8 +78,8 @@ def _text(document: SecretDocument) -> str:
     return f"{document.version}.{document.revision}"
 
 
-def _bounded(documents: dict[str, SecretDocument]) -> dict[str, SecretDocument]:
-    if len(documents) <= MAX_DOCUMENTS:
+def _bounded(documents: dict[str, SecretDocument], limit: int) -> dict[str, SecretDocument]:
+    if len(documents) <= limit:
         return documents
     open_to_all = (name for name, one in documents.items() if not _restricts(one))
     leaving = next(open_to_all, next(iter(documents)))

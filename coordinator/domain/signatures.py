@@ -25,7 +25,7 @@ def merged(
     kept = list(held.signatures)
     for signature in more:
         alone = msgspec.structs.replace(held, signatures=(signature,))
-        if signature.keyid in fresh:
+        if signature.keyid in fresh and dsse.signers(alone, known):
             kept.append(signature)
             fresh.discard(signature.keyid)
     return msgspec.structs.replace(held, signatures=tuple(kept[:MAX_SIGNATURES]))

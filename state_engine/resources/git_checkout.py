@@ -42,7 +42,8 @@ class GitCheckoutSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Files that somebody changed are drift and an error: they stay until `force: true` says that they
     may be overwritten. Files that git does not know stay always. A tag that is there is not asked
     for again; a branch is, at each look, which only a plan of a signed module does. Removal and
-    `ensure: absent` delete the checkout if nothing in it is anybody's work; else it stays.
+    `ensure: absent` delete the checkout if nothing in it is anybody's work, ignored files and
+    stashes included; else it stays.
     """
 
     path: Annotated[
@@ -64,7 +65,10 @@ class GitCheckoutSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     owner: Annotated[
         str | None,
-        Meta(description="User who owns the checkout and runs git; root if left out."),
+        Meta(
+            description="User who owns the checkout and runs git; root if left out, and then only"
+            " where nobody else can write to the directories above."
+        ),
     ] = None
     depth: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,

@@ -17,6 +17,8 @@ LONG_FUNCTIONS: dict[str, str] = {
 
 # Handlers that catch everything and do not raise it again.
 BROAD_HANDLERS: dict[str, str] = {
+    "agent/guarding.py::Guard.settle": "a switch that stays undecided would bar all later changes",
+    "agent/services/drift.py::_Service._repair": "a repair that fails must not end the agent",
     "agent/services/drift.py::_Service._found": "a look that always fails must not end the agent",
     "agent/steps.py::Steps._do_or_report": "a step that always fails must not end the agent",
     "coordinator/store/database.py::Store._commit": "each caller raises it where it waits",

@@ -19,7 +19,7 @@ from client.session import Session, Settings
 from client.setting import Wanted
 from protocol import secrets
 from protocol.secrets import Restriction
-from tests.fakes.api_server import FakeCoordinator
+from tests.fakes.api_server import FakeCoordinator, Reply, Request, problem
 from tests.fakes.operator import Person
 from tests.fakes.secret_shelf import Host, Shelf
 
@@ -117,3 +117,20 @@ def test_a_secret_that_is_said_to_be_gone_is_not_made_anew_for_all(
     # What was open to all before may be so again without a word.
     del shelf.bodies["banner"]
     setting.set_secret(session, Wanted("banner", "battery staple"))
+
+
+def test_an_older_number_is_not_signed_because_a_coordinator_asks(
+    session: Session, shelf: Shelf, coordinator: FakeCoordinator
+) -> None:
+    """A new value under a number that was seen would be a second truth about that number."""
+    del shelf.bodies["banner"]
+    bodies: list[bytes] = []
+
+    def older(request: Request) -> Reply:
+        bodies.append(request.body)
+        return problem(409, "secret_version", "version 1 comes next: sign that one")
+
+    coordinator.on("POST", "/secrets", older)
+    with pytest.raises(ClientError, match="comes next"):
+        setting.set_secret(session, Wanted("banner", "battery staple"))
+    assert len(bodies) == 1

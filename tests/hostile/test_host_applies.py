@@ -96,7 +96,7 @@ async def test_a_schedule_puts_right_what_differs_and_nothing_else(tmp_path: Pat
         longer = schedule(here, ADA, expires_at=int(NOW) + 86_400)
         renamed = msgspec.structs.replace(mined, decision=longer.decision)
         assert (await here.refused(renamed)).reason == "action_mismatch"
-        again = msgspec.structs.replace(longer, run_id="again")
+        again = msgspec.structs.replace(longer, run_id="again", operation_id="again")
         assert (await here.finished(again)).outcome == "succeeded"
         assert page.read_text() == "hello"
 

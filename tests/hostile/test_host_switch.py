@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from state_engine.resources.registry import KINDS
 from tests.fakes.agent import make_core
 from tests.fakes.operators import SCOPE, Operator, module
 
-pytestmark = pytest.mark.hostile
+pytestmark = [pytest.mark.hostile, pytest.mark.usefixtures("everything")]
 ADA = Operator()
 
 
@@ -63,8 +64,12 @@ def offer(run: str, operation: str, content: bytes) -> Offer:
     )
 
 
-def everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.work._approved", lambda *_: None)
+@pytest.fixture
+def everything(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
+    """What is approved is the business of others here."""
+    with monkeypatch.context() as over:
+        over.setattr("agent.work._approved", lambda *_: None)
+        yield
 
 
 def meets(core: Core, *answers: bool) -> list[float]:
@@ -94,7 +99,6 @@ async def test_a_rollback_that_breaks_bars_no_later_change(
     core: Core, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither does it end the agent, which would break in the same way at each start."""
-    everything(monkeypatch)
     meets(core, False, True)
 
     def broken(*_: object) -> Snapshot:
@@ -113,14 +117,14 @@ async def test_an_apply_that_broke_is_taken_back(
     core: Core, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file that it has written goes, as if the apply had ended by itself."""
-    everything(monkeypatch)
     meets(core, False)
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(engine_apply, "_removals", broken)
-    end = await carry_out(core, offer("r", "op-1", wanted(tmp_path, "cut off")))
+    with monkeypatch.context() as faulty:
+        faulty.setattr(engine_apply, "_removals", broken)
+        end = await carry_out(core, offer("r", "op-1", wanted(tmp_path, "cut off")))
     assert (end.outcome if isinstance(end, Finished) else None) == "failed"
     assert not (tmp_path / "conf").exists()
     assert switch_file.load(tmp_path / "state").state == "reverted"
@@ -129,10 +133,9 @@ async def test_an_apply_that_broke_is_taken_back(
 
 @pytest.mark.parametrize("why", ["lapsed", "forbidden"])
 async def test_a_fall_between_arming_and_the_first_act_leaves_no_switch_behind(
-    core: Core, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+    core: Core, tmp_path: Path, why: str
 ) -> None:
     """Also if the step may not go on after the restart."""
-    everything(monkeypatch)
     meets(core, True, True)
     given = offer("r", "op-1", wanted(tmp_path, "never"))
 
@@ -156,10 +159,9 @@ async def test_a_fall_between_arming_and_the_first_act_leaves_no_switch_behind(
 
 
 async def test_the_name_of_an_earlier_operation_does_not_lead_past_it(
-    core: Core, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    core: Core, tmp_path: Path
 ) -> None:
     """A coordinator that names a new apply like an old one, and then hides, undoes no old one."""
-    everything(monkeypatch)
     meets(core, True, True, False)
     for run, operation, text in (("r1", "op-1", "one"), ("r2", "op-2", "two")):
         end = await carry_out(core, offer(run, operation, wanted(tmp_path, text)))

@@ -275,16 +275,14 @@ def test_what_it_did_to_what_is_still_wanted_is_taken_in(tmp_path: Path) -> None
     assert told.message.endswith(f"file-unix {tmp_path}/conf")
 
 
-async def test_a_repair_that_breaks_ends_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_repair_that_breaks_ends_nobody(tmp_path: Path) -> None:
     """It is told once, counts as a repair, and the looks go on."""
     async with keeping(tmp_path) as core:
 
         def broken(*_: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(core.steps, "repair", broken)
+        core.steps.repair = broken  # type: ignore[method-assign,assignment]  # it breaks
         (tmp_path / "conf").write_text("by hand")
         await until(core, lambda: audits(core, "drift.repair_broken"))
         (tmp_path / "other").write_text("by hand")
@@ -292,9 +290,7 @@ async def test_a_repair_that_breaks_ends_nobody(
         assert (tmp_path / "conf").read_text() == "by hand"
 
 
-async def test_what_a_repair_left_is_stored_before_the_next_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_repair_left_is_stored_before_the_next_job(tmp_path: Path) -> None:
     """An apply that follows at once begins with it, and is not undone by it."""
     async with keeping(tmp_path) as core:
         done, after = core.steps.repair, list[Snapshot]()
@@ -305,7 +301,7 @@ async def test_what_a_repair_left_is_stored_before_the_next_job(
             after.append(marked)
             return result, marked
 
-        monkeypatch.setattr(core.steps, "repair", repair)
+        core.steps.repair = repair  # type: ignore[method-assign,assignment]  # it marks
         run, seen = core.thread.run, list[str | None]()
 
         async def running(job: Callable[[], object]) -> object:
@@ -314,7 +310,7 @@ async def test_what_a_repair_left_is_stored_before_the_next_job(
                 seen.append(core.steps.snapshot().operation_id)
             return found
 
-        monkeypatch.setattr(core.thread, "run", running)
+        core.thread.run = running  # type: ignore[method-assign,assignment]  # looks after it
         (tmp_path / "conf").write_text("by hand")
         await until(core, lambda: seen)
         assert seen == ["marked"]

@@ -172,12 +172,16 @@ def test_errors_are_cut_to_fit_the_journal() -> None:
     assert len(msgspec.msgpack.encode(steps.bounded_result(many))) < MAX_JOURNAL_BATCH
 
 
+def store(core: Core, given: Offer) -> None:
+    core.database.write(lambda tx: step_store.add(tx, given))
+
+
 async def test_only_applies_are_counted_as_such(core: Core, tmp_path: Path) -> None:
     """A plan or a look writes nothing, and whoever did something meanwhile stays known."""
     counts: list[int] = []
     for name, step in (("one", "state.plan"), ("two", "state.drift"), ("three", "state.apply")):
         given = offer(tmp_path, name, step)  # type: ignore[arg-type]  # a parameter
-        core.database.write(lambda tx, given=given: step_store.add(tx, given))
+        store(core, given)
         assert await core.steps.run_next()
         counts.append(core.steps.applies)
     assert counts == [0, 0, 1]

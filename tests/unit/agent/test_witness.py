@@ -160,16 +160,17 @@ async def test_a_command_line_that_nobody_can_read_holds_one_thread_only(
         held.wait(30.0)
         return author
 
-    monkeypatch.setattr(witness._processes, "complete", complete)
-    monkeypatch.setattr("agent.witness.COMMAND_SECONDS", 0.01)
-    monkeypatch.setattr("agent.witness.SILENT_SECONDS", 0.0)
-    try:
-        for pid in (7, 8, 9):
-            witness._seen[A] = (0.0, Evidence(NOW, Author(pid, "/bin/x")))
-            await witness._complete([A])
-        assert begun == [7]
-    finally:
-        held.set()
+    witness._processes.complete = complete  # type: ignore[method-assign]  # it waits
+    with monkeypatch.context() as short:
+        short.setattr("agent.witness.COMMAND_SECONDS", 0.01)
+        short.setattr("agent.witness.SILENT_SECONDS", 0.0)
+        try:
+            for pid in (7, 8, 9):
+                witness._seen[A] = (0.0, Evidence(NOW, Author(pid, "/bin/x")))
+                await witness._complete([A])
+            assert begun == [7]
+        finally:
+            held.set()
     with trio.fail_after(10):
         while witness._left:
             await trio.testing.wait_all_tasks_blocked(0.005)

@@ -141,6 +141,7 @@ def test_what_an_older_key_signed_counts_if_it_named_the_pinned_one() -> None:
     keys = (old.public.hex(), "ab" * 32, "", OWN)
     trusted = audit.leading_to(OWN, keys, rotations)
     assert trusted == {old.public.hex(), OWN}
+    assert audit.leading_to(old.public.hex(), keys, rotations) == {OWN}, "its successor counts"
     log = AuditLog(3, old)
     held = audit.Memory(OWN).plus(log.head())
     log.prune(2)

@@ -52,14 +52,11 @@ def test_a_damaged_memory_is_told_and_not_begun_anew(session: Session) -> None:
         secret_memory.check(session, document())
 
 
-def test_a_full_memory_forgets_first_what_restricts_nothing(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_memory_forgets_first_what_restricts_nothing(session: Session) -> None:
     """What is forgotten must not widen who may have a secret."""
-    monkeypatch.setattr(secret_memory, "MAX_DOCUMENTS", 2)
-    secret_memory.check(session, document("a", tags="role=db"))
-    secret_memory.check(session, document("b"))
-    secret_memory.check(session, document("c", tags="role=db"))
+    secret_memory.check(session, document("a", tags="role=db"), limit=2)
+    secret_memory.check(session, document("b"), limit=2)
+    secret_memory.check(session, document("c", tags="role=db"), limit=2)
     names = {name for name in "abc" if secret_memory.recall(session, name) is not None}
     assert names == {"a", "c"}
     assert len(msgspec.json.decode(secret_memory.path_of(session).read_bytes())["documents"]) == 2

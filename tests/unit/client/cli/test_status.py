@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from protocol import api
+from protocol import api, handshake
 from protocol.keys import SigningKey
 from tests.fakes.api_server import FakeCoordinator, Reply
 from tests.fakes.operator import Person
@@ -33,6 +33,19 @@ def test_status_works_before_a_log_in_and_pins_the_key(
     assert "NOT the pinned key" in text
     assert "its key is not the pinned one" in text
     assert "2 approved" in text
+
+
+def test_status_follows_a_successor_that_the_pinned_key_named(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """What is pinned follows without a log-in, which one from before the change makes needless."""
+    (lena.directory / "operator.key").unlink()
+    assert lena.types("status").code == 0
+    new = SigningKey(b"\x06" * 32)
+    named = handshake.rotation(coordinator.identity, new.public, 1)
+    answer = api.Status(1, "ok", new.public.hex(), rotations=(named,))
+    coordinator.on("GET", "/status", Reply(answer))
+    assert "(pinned)" in lena.types("status").out
 
 
 def test_a_coordinator_that_is_not_there_is_waited_for_only_if_asked(stranger: Person) -> None:

@@ -38,6 +38,26 @@ def test_a_terminal_gets_heads_colours_and_markup_stays_text() -> None:
     assert "\x1b[32m+ x\x1b[0m" in shown
 
 
+def test_ids_stay_in_one_piece_on_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a person pastes into the next command is not folded; other columns give way."""
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = io.StringIO()
+    row = (
+        "first",
+        "approved",
+        "connected",
+        "10 s ago",
+        "a-long-host-name",
+        "7" * 26,
+        "env=staging",
+    )
+    heads = ("NAME", "STATUS", "LINK", "SEEN", "HOSTNAME", "RUN", "TAGS")
+    output(stream, terminal=True).table(heads, [row], empty="")
+    shown = stream.getvalue()
+    assert all(word in shown for word in ("first", "approved", "connected", "7" * 26))
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_a_document_is_ascii_json() -> None:
     stream = io.StringIO()
     output(stream).document({"a": "\x1b\x9b\x7fä"})
