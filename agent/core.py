@@ -92,10 +92,7 @@ class Core:
         state_dir = Path(config.state_dir)
         memory = Memory(database, self.journal, self.ledger, self.trust)
         self.admission = Admission(
-            memory,
-            node_id=identity.node_id,
-            clock=clock,
-            policy_path=Path(config.policy_file),
+            memory, node_id=identity.node_id, clock=clock, policy_path=Path(config.policy_file)
         )
         self.secrets = Secrets(
             database,

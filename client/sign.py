@@ -17,11 +17,9 @@ from protocol.decisions import Decision, Verdict
 from protocol.keys import SigningKey
 from protocol.limits import CLOCK_SKEW_SECONDS, MAX_DECISION_NODES
 from protocol.reasons import Refused
-from protocol.reports import PlanResult, item_digest, plan_digest
+from protocol.reports import BOUND, PlanResult, item_digest, plan_digest
 from protocol.roster import Roster
 
-# Actions that a decision binds; the others are told but never done.
-BOUND = frozenset({"create", "update", "remove", "run"})
 # A signature that lies around is a risk, one that ends before the hosts come back is useless.
 DECISION_SECONDS = 3_600
 # Where several people have to sign, they have a working day for it; the run itself waits a day.

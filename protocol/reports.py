@@ -16,6 +16,8 @@ from protocol import canonical, ids, merkle
 from protocol.canonical import Json
 
 Action = Literal["none", "create", "update", "remove", "run", "unknown", "error"]
+# Actions that a decision binds; the others are told but never done.
+BOUND: frozenset[Action] = frozenset({"create", "update", "remove", "run"})
 TriggerKind = Literal["reload", "restart", "rerun"]
 ResultStatus = Literal[
     "unchanged", "changed", "removed", "failed", "skipped", "stale", "interrupted", "unknown"

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from client.sign import BOUND
-from protocol.reports import Change, ResourceDiff
+from protocol.reports import BOUND, Change, ResourceDiff
 
 MASK = "(sensitive value)"
 

@@ -23,6 +23,8 @@ MOCKS = {"Mock", "MagicMock", "AsyncMock", "create_autospec", "mocker"}
 SLEEPS = {"time.sleep", "trio.sleep", "trio.sleep_until", "anyio.sleep", "asyncio.sleep"}
 # Under these clocks a sleep takes no time and is a value of the test.
 VIRTUAL_CLOCKS = ("autojump_clock", "mock_clock", "frozen_clock", "MockClock")
+# Where all that sleeps sleeps in virtual time.
+VIRTUAL_FOLDERS = ("tests/simulation/",)
 LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
@@ -44,6 +46,7 @@ def test_tests_do_not_sleep() -> None:
     places = {
         f"{name}::{enclosing(name, call.lineno)}"
         for name in python_files("tests")
+        if not name.startswith(VIRTUAL_FOLDERS)
         if not any(clock in text(name) for clock in VIRTUAL_CLOCKS)
         for call in calls(name)
         if dotted(call.func) in SLEEPS

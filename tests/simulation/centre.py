@@ -1,4 +1,7 @@
-"""The coordinator of a run: real links, domain and store, started again whenever it ends."""
+"""The coordinator of a run: real links, domain and store, started again whenever it ends.
+
+Sleeps here are virtual: a run is under trio's MockClock.
+"""
 
 from __future__ import annotations
 

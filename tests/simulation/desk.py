@@ -1,4 +1,7 @@
-"""The operators of a run: they make rosters, modules and decisions, and believe no coordinator."""
+"""The operators of a run: they make rosters, modules and decisions, and believe no coordinator.
+
+Sleeps here are virtual: a run is under trio's MockClock.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ from protocol.roster import ApprovalRule, Roster
 from protocol.run_table import RUN_FINAL
 from tests.fakes import people
 from tests.simulation.centre import CONFIG, Centre
-from tests.simulation.chance import Chance
+from tests.simulation.chance import Chance, happens
 from tests.simulation.hosts import EPOCH
 from tests.simulation.oracle import Oracle
 from tests.simulation.trace import Trace
@@ -192,21 +195,26 @@ class Desk:
         if made is None:
             return run
         envelope, decision = made
+        await self._submit(run_id, mood, envelope, decision)
+        return await self.wait(run_id, {"planning", "queued", "running"})
+
+    async def _submit(
+        self, run_id: str, mood: Mood, envelope: dsse.Envelope, decision: Decision
+    ) -> None:
         if mood == "late":
             await trio.sleep(self.luck.uniform(10.0, 200.0))
-        if mood == "cancel":
+        if mood == "cancel" and happens(self.luck, 0.5):
             await trio.sleep(self.luck.uniform(0.0, 2.0))
             self._centre.call(lambda tx: runs.cancel(tx, BY, run_id))
         taken = self._centre.call(lambda tx: run_decisions.add_decision(tx, BY, run_id, envelope))
         said = taken.message if isinstance(taken, Refusal) else ""
         self._trace.note("decide", run_id, mood, said)
-        if mood == "cancel" and self.luck.random() < 0.5:
+        if mood == "cancel":
             await trio.sleep(self.luck.uniform(0.0, 1.0))
             self._centre.call(lambda tx: runs.cancel(tx, BY, run_id))
         if mood == "revoke":
             await trio.sleep(self.luck.uniform(0.0, 2.0))
             self._revoke(decision)
-        return await self.wait(run_id, {"planning", "queued", "running"})
 
     async def wait(self, run_id: str, phases: set[str], polls: int = POLLS) -> api.Run | None:
         """Return a run once it is in none of these phases, or when patience is over."""

@@ -1,4 +1,7 @@
-"""The quiet end of a run: all faults are put right, and then every promise has to hold."""
+"""The quiet end of a run: all faults are put right, and then every promise has to hold.
+
+Sleeps here are virtual: a run is under trio's MockClock.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import Counter
 
 import trio
 
+from agent.core import Core
 from coordinator.domain import agents
 from coordinator.domain.agents import NodeSpec
 from coordinator.store import events, journals, ratchets, records
@@ -137,8 +141,16 @@ async def converge(fleet: Fleet) -> None:
     # A look of its own, a minute later at most: what was changed by hand is put right.
     await trio.sleep(90.0)
     for host in fleet.hosts:
-        if host.core is not None and host.core.drift == "drifted":
-            fleet.trace.violation("I5", f"{host.name} sees drift after its last apply")
+        if host.core is not None and (left := _drifted(host.core)):
+            text = f"{host.name} sees drift after its last apply: {', '.join(left)}"
+            fleet.trace.violation("I5", text)
+
+
+def _drifted(core: Core) -> list[str]:
+    # A script that was cut off is not run again; where it had done its work all the same, a plan
+    # finds nothing to do, and the version that was applied before counts as what should be there.
+    found = core.steps.engine.look(core.steps.snapshot(), None, lambda: False)
+    return [item.identity for item in found if item.type == "file-unix"]
 
 
 def _plan(step: api.RunStep) -> PlanResult | None:

@@ -29,6 +29,7 @@ LIES = (
     "again", "another run", "another host", "signed here", "unsigned", "other modules",
     "more removals", "more items", "roster", "desired", "ack", "cancel", "head", "plan",
 )  # fmt: skip
+REPLAYS = LIES[:8]
 
 
 class Hostile:
@@ -62,7 +63,7 @@ class Hostile:
         """Say something untrue on a link, if it is up."""
         if not (self.on and connection.welcomed):
             return
-        kind = self.luck.choice(LIES)
+        kind = self.luck.choice(LIES if self.luck.random() < 0.3 else REPLAYS)
         message = self._message(kind, connection.host)
         if message is None:
             return

@@ -1,4 +1,7 @@
-"""One host of a run: a real agent on a disk that survives it, started again whenever it ends."""
+"""One host of a run: a real agent on a disk that survives it, started again whenever it ends.
+
+Sleeps here are virtual: a run is under trio's MockClock.
+"""
 
 from __future__ import annotations
 

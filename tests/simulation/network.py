@@ -1,6 +1,7 @@
 """The network between hosts and coordinator, in memory: frames take time, wait, or are lost.
 
 Within one connection order is kept, as TCP does; between connections nothing is.
+Sleeps here are virtual: a run is under trio's MockClock.
 """
 
 from __future__ import annotations

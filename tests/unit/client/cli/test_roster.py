@@ -130,6 +130,9 @@ def test_the_chain_is_verified_from_a_file_without_asking(
     assert "+ max, admin" in shown.out
     assert team.coordinator.requests == []
     assert lena.types(f"roster verify {path} --digest {'ab' * 32}").code == 3
+    slip = lena.types(f"roster verify {path} --digest abc")
+    assert slip.code == 1
+    assert "stolen" not in slip.err
     assert lena.types("roster verify").code == 0
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from client.render.rosters import changes, roster_lines
+from client.render.rosters import changes, operator_text, roster_lines
 from protocol.roster import ApprovalRule, Grant, RecoveryKey, Roster, RosterOperator
 from tests.fakes.people import first_roster, key, person
 
@@ -118,3 +118,9 @@ def test_a_roster_is_told_whole() -> None:
         "epoch of a/b/c: 1",
     ):
         assert words in told
+
+
+def test_a_sealing_key_that_is_no_key_is_shown_as_such() -> None:
+    """Nobody checks it when a roster is signed, so a page about the roster must bear it."""
+    one = RosterOperator("id", "mia", "ab" * 32, "admin", sealing_key="zz")
+    assert "secrets to that is none" in operator_text(one)
