@@ -11,7 +11,7 @@ import binascii
 
 import msgspec
 
-from client import secret_memory, secrets_api
+from client import secret_memory, secrets_api, statement_memory
 from client.failures import ClientError, UntrustedError
 from client.operator_key import operator_id
 from client.session import Session
@@ -193,7 +193,11 @@ def _targets(session: Session, restriction: Restriction, scope: str) -> Targets:
             names.append(operator.username)
     hosts: list[str] = []
     left_out: dict[str, str] = {}
-    for recipient in secrets_api.recipients(session.api):
+    recipients = secrets_api.recipients(session.api)
+    shown = {one.node_id: _statement(one, roster) for one in recipients}
+    # One that does not hold any more, its signer having left, makes no recipient of a host anyway.
+    statement_memory.check(session, {node: found for node, found in shown.items() if found})
+    for recipient in recipients:
         label = recipient.name or recipient.node_id
         key = _host_key(recipient, restriction, scope, roster)
         if isinstance(key, bytes):

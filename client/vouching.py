@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from client import approvals_api
+from client import approvals_api, statement_memory
 from client.failures import AuthError, UntrustedError
 from client.session import Session
 from protocol import dsse, ids, node_statement
@@ -32,16 +32,20 @@ def held_statement(session: Session, agent: Agent, roster: Roster) -> NodeStatem
     """Return what operators of the roster signed about a host, None if there is nothing yet.
 
     Raises:
-        UntrustedError: what the coordinator shows was not signed by them.
+        UntrustedError: what the coordinator shows was not signed by them, or is older than what
+            it has shown before.
     """
-    envelope = approvals_api.statement(session.api, agent.node_id)
-    if envelope is None:
-        return None
-    found = node_statement.verify(envelope, roster)
+    return _shown(session, agent.node_id, roster)
+
+
+def _shown(session: Session, node_id: str, roster: Roster) -> NodeStatement | None:
+    envelope = approvals_api.statement(session.api, node_id)
+    found = None if envelope is None else node_statement.verify(envelope, roster)
     if isinstance(found, Refused):
         raise _untrusted(f"the statement about the host does not hold: {found.detail}")
-    if found.node_id != agent.node_id:
+    if found is not None and found.node_id != node_id:
         raise _untrusted(f"the statement about the host is one about {found.node_id}")
+    statement_memory.check(session, {node_id: found})
     return found
 
 
@@ -56,13 +60,8 @@ def vouched_key(session: Session, node_id: str, public_key: str) -> bytes | None
             return None
     except ValueError:
         return None
-    envelope = approvals_api.statement(session.api, node_id)
-    if envelope is None:
-        return None
-    found = node_statement.verify(envelope, session.trusted().roster)
-    if isinstance(found, Refused):
-        raise _untrusted(f"the statement about the host does not hold: {found.detail}")
-    return bytes.fromhex(found.public_key) if found.node_id == node_id else None
+    found = _shown(session, node_id, session.trusted().roster)
+    return bytes.fromhex(found.public_key) if found is not None else None
 
 
 def proven_key(agent: Agent, held: NodeStatement | None, fingerprint: str | None) -> bytes:

@@ -131,7 +131,9 @@ class Hostile:
         if not wanted:
             return None
         offer = self.luck.choice(wanted)
-        fresh = msgspec.structs.replace(offer, run_id=self._name(), lease=self._name())
+        fresh = msgspec.structs.replace(
+            offer, run_id=self._name(), lease=self._name(), operation_id=self._name()
+        )
         match kind:
             case "again":
                 return msgspec.structs.replace(offer, fence=offer.fence + self.luck.randint(0, 2))
