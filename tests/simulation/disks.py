@@ -150,6 +150,8 @@ class HostPrograms(FakePrograms):
             return CapturedStream(0 if self.ran.get(name) == value else 1, "", "")
         self._faults.point()
         self._acts(name)
+        # Cut off here it has done half of its work, and its check does not show it.
+        self._faults.point()
         self.ran[name] = value
         self._faults.point()
         return CapturedStream(0, "", "")

@@ -113,6 +113,9 @@ class Oracle:
         if not isinstance(decision, Decision):
             self._trace.violation("I1", f"{host.name} applies without a decision")
             return
+        signed = self.licence(host, offer)
+        if isinstance(signed, str):
+            self._trace.violation("I1", f"{host.name} began {offer.run_id}: {signed}")
         now = host.clock()
         if now >= decision.expires_at:
             late = now - decision.expires_at
