@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from agent import step_store
+from agent.artifacts import Artifacts
 from agent.bells import Bell
 from agent.clock import Clock
 from agent.database import StorageError, Tx, get_bytes, put
@@ -87,12 +88,14 @@ class Steps:
         self.meeting = Meeting(self.stopping)
         # Adds when and by whom to what a look found; the drift service knows it.
         self.explain: Callable[[tuple[ResourceDiff, ...]], tuple[ResourceDiff, ...]] | None = None
+        self.artifacts = Artifacts(self._programs_cancelled)
         self.engine = Engine(
             state_dir,
             fingerprint_key,
             clock=clock,
             programs_cancelled=self._programs_cancelled,
             secrets=secrets,
+            artifacts=None if thread.inline else self.artifacts.fetch,
         )
 
     def set_attributes(self, attributes: dict[str, str]) -> None:

@@ -82,12 +82,14 @@ class Engine:
         clock: Clock,
         programs_cancelled: Callable[[], bool],
         secrets: SecretPort | None = None,
+        artifacts: Callable[[str], bytes] | None = None,
     ) -> None:
         self._state_dir = state_dir
         self._fingerprint_key = fingerprint_key
         self._clock = clock
         self._programs_cancelled = programs_cancelled
         self._secrets = secrets
+        self._artifacts = artifacts
         self._ports: Ports | None = None
 
     @property
@@ -102,6 +104,7 @@ class Engine:
                 clock=self._clock,
                 cancelled=self._programs_cancelled,
                 secrets=self._secrets,
+                artifacts=self._artifacts,
             )
         return self._ports
 

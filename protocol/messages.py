@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from protocol import dsse, journal
+from protocol.artifacts import ArtifactAsk, ArtifactPart
 from protocol.canonical import MAX_INTEGER
 from protocol.decisions import NodeProof, PlanProof
 from protocol.errors import MALFORMED, DecodeError
@@ -316,9 +317,10 @@ BODY_TYPES: dict[journal.EntryKind, type[Body]] = {
     "audit": Audit,
 }
 
-Up = Hello | Proof | Facts | Journal | Heartbeat | Close
+Up = Hello | Proof | Facts | Journal | Heartbeat | ArtifactAsk | Close
 # What a coordinator may say on an established link, beside the session's own words.
-Told = Desired | Offer | Cancel | RosterUpdate | StatementUpdate | RevocationUpdate | Ack
+Signed = RosterUpdate | StatementUpdate | RevocationUpdate
+Told = Desired | Offer | Cancel | Signed | ArtifactPart | Ack
 Down = Challenge | Welcome | Rejected | Told | Close
 Message = Up | Down
 

@@ -83,6 +83,22 @@ def test_drift_is_seen_while_the_coordinator_is_away(fleet: LocalFleet, tmp_path
     assert str(target) in shown
 
 
+def test_a_host_gets_the_bytes_of_an_artifact_that_a_signed_module_names(
+    fleet: LocalFleet, tmp_path: Path
+) -> None:
+    """Uploaded once, asked for over the link in three parts, verified, written."""
+    data = os.urandom(1_200_000)
+    source, target = tmp_path / "tool", tmp_path / "installed"
+    source.write_bytes(data)
+    made = fleet.ask("artifacts", "upload", str(source))
+    digest = str(field(made, "sha256"))
+    body = f"{{path: {target}, source: 'artifact:{digest}', sha256: {digest}, mode: '0755'}}"
+    upload(fleet, "tool", f"  - resource:\n      file-unix: {body}\n")
+    fleet.cli("state", "apply", NODE, "--module", "tool", "--yes", *REMOVALS)
+    assert target.read_bytes() == data
+    fleet.cli("state", "plan", NODE, "--module", "tool", "--detailed-exitcode")
+
+
 def test_an_agent_that_is_killed_comes_back_as_the_same_host(fleet: LocalFleet) -> None:
     """SIGKILL and a new start: the same node id, still approved, no new enrolment."""
     before = [field(agent, "node_id") for agent in fleet.agents()]
