@@ -9,7 +9,7 @@ import httpx
 import pytest
 import trio
 
-from coordinator.api import artifacts as family
+from coordinator.api.artifacts import MAX_UPLOADS
 from coordinator.store import artifacts
 from protocol.ids import DEFAULT_SCOPE
 from protocol.limits import MAX_ARTIFACT, MAX_BODY
@@ -76,7 +76,7 @@ async def test_other_bytes_than_the_digest_says_are_not_stored(api: Site) -> Non
 
 
 async def test_what_is_too_large_is_refused_by_its_header_and_by_its_bytes(
-    api: Site, monkeypatch: pytest.MonkeyPatch
+    api: Site,
 ) -> None:
     """Also a body that names no length; nothing of it stays."""
     headers = {**api.bearer(), "content-length": str(MAX_ARTIFACT + 1)}
@@ -88,10 +88,45 @@ async def test_what_is_too_large_is_refused_by_its_header_and_by_its_bytes(
     stream = Endless(zeros)
     request = httpx.Request("PUT", f"http://test{url(digest)}", headers=api.bearer(), stream=stream)
     assert (await api.client.send(request)).status_code == 413
-    monkeypatch.setattr(family, "MAX_UPLOADS", 0)
-    answer = await api.client.put(url(), content=DATA, headers=api.bearer())
-    assert answer.status_code == 429
     assert (await api.ask("GET", "/artifacts")).json() == []
+
+
+class Slow(httpx.AsyncByteStream):
+    """A body that waits; `begun` is rung once somebody reads it."""
+
+    def __init__(self, go_on: trio.Event) -> None:
+        self.begun, self._go_on, self._over = trio.Event(), go_on, False
+
+    def __aiter__(self) -> Slow:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self.begun.set()
+        await self._go_on.wait()
+        if self._over:
+            raise StopAsyncIteration
+        self._over = True
+        return DATA
+
+
+async def test_only_so_many_are_taken_in_at_once(api: Site) -> None:
+    """One more is told to come back; it is let in once another is done."""
+    go_on = trio.Event()
+    bodies = [Slow(go_on) for _ in range(MAX_UPLOADS)]
+
+    async def send(body: Slow) -> None:
+        request = httpx.Request("PUT", f"http://test{url()}", headers=api.bearer(), stream=body)
+        assert (await api.client.send(request)).status_code == 200
+
+    async with trio.open_nursery() as nursery:
+        for body in bodies:
+            nursery.start_soon(send, body)
+            await body.begun.wait()
+        answer = await api.client.put(url(), content=DATA, headers=api.bearer())
+        assert answer.status_code == 429
+        go_on.set()
+    answer = await api.client.put(url(), content=DATA, headers=api.bearer())
+    assert answer.status_code == 200
 
 
 async def test_who_may_not_is_refused_before_a_byte_is_read(api: Site) -> None:
