@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent import taking_back
 from agent.clock import Clock
 from agent.guarding import Guard
 from agent.step_outcomes import Done
@@ -113,6 +114,8 @@ class Engine:
         from state_engine.engine.cancel import StoppedError
         from state_engine.engine.plan import make_plan
 
+        if offer.rollback_of:
+            return taking_back.plan(offer, around, hooks, self.ports)
         resources = resolve(offer, around)
         if isinstance(resources, Refused):
             return resources
@@ -146,7 +149,10 @@ class Engine:
             # The way back of one operation must not lead past another that had its name.
             text = f"operation {offer.operation_id} was done before: offer this one by its own name"
             return Done("failed", message=text)
-        done = self._apply(offer, around, hooks, resume, guard)
+        if offer.rollback_of:
+            done = taking_back.apply(offer, around, hooks, self.ports, guard.arm)
+        else:
+            done = self._apply(offer, around, hooks, resume, guard)
         if isinstance(done, Refused):
             if not guard.undecided:
                 return done
