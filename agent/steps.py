@@ -206,7 +206,8 @@ class Steps:
         )
         done = self._do_or_report(step, offer, hooks)
         stopped = self.stopping.is_set() and not self._cancelled.get(step.run_id, False)
-        if self.killing.is_set() or (stopped and _was_cut_short(done)):
+        cut_short = isinstance(done, Done) and done.outcome == "cancelled"
+        if self.killing.is_set() or (stopped and cut_short):
             # Left as it stands: the next start goes on from what was reported.
             raise Stopped
         if isinstance(done, Refused):
@@ -386,10 +387,6 @@ class Steps:
             return desired.decode(data) if data else desired.DesiredDocument()
         except DecodeError:
             return desired.DesiredDocument()
-
-
-def _was_cut_short(done: Done | Refused) -> bool:
-    return isinstance(done, Done) and done.outcome == "cancelled"
 
 
 def bounded_result(result: ResourceResult) -> ResourceResult:
