@@ -108,7 +108,7 @@ def test_what_was_approved_is_taken_back_and_the_snapshot_forgets_it(host: Host)
     assert not (host.root / "srv").exists()
     assert done.snapshot is not None
     assert (done.snapshot.applied, done.snapshot.operation_id) == ((), "op-2")
-    again = host.apply(host.back, plan)
+    again = host.apply(msgspec.structs.replace(host.back, operation_id="op-3"), plan)
     assert isinstance(again.document, ApplyResult)
     assert {item.status for item in again.document.resources} == {"unchanged"}
 
