@@ -7,53 +7,53 @@ Imported with the engine, at the first step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from agent.step_outcomes import Done
+from agent.step_outcomes import Done, apply_outcome
+from protocol.messages import Offer
+from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
 from state_engine.model import Snapshot
-
-if TYPE_CHECKING:
-    from agent.work import Circumstances, Hooks
-    from protocol.messages import Offer
-    from state_engine.ports import Ports
+from state_engine.ports import PortError, Ports
 
 
-def plan(offer: Offer, around: Circumstances, hooks: Hooks, ports: Ports) -> Done | Refused:
+def plan(offer: Offer, node_id: str, snapshot: Snapshot, ports: Ports) -> Done | Refused:
     """Return what taking the operation back would do, with what cannot be and why."""
     from state_engine.engine.rollback import RollbackError, plan_rollback
-    from state_engine.ports import PortError
 
-    hooks.begin()
-    node = around.facts.node_id
     try:
-        result = plan_rollback(offer.rollback_of, node, around.snapshot, ports)
+        result = plan_rollback(offer.rollback_of, node_id, snapshot, ports)
     except (RollbackError, PortError) as error:
         return Refused(Reason.ROLLBACK_UNKNOWN, str(error))
     return Done("succeeded", result, result.digest)
 
 
 def apply(
-    offer: Offer, around: Circumstances, hooks: Hooks, ports: Ports, at_risk: Callable[[], None]
+    offer: Offer,
+    node_id: str,
+    snapshot: Snapshot,
+    rule: CapabilityRule | Refused,
+    ports: Ports,
+    *,
+    begin: Callable[[], None],
+    cancelled: Callable[[], bool],
+    at_risk: Callable[[], None],
 ) -> Done | Refused:
     """Take back what was approved of it, and nothing else; again after a crash, it goes on."""
-    from agent.work import apply_outcome
     from state_engine.engine.rollback import RollbackError, apply_rollback
-    from state_engine.ports import PortError
 
     try:
-        refused = _forbidden(offer, around, ports)
+        refused = _forbidden(offer, snapshot, rule, ports)
         if refused is not None:
             return refused
-        hooks.begin()
+        begin()
         outcome = apply_rollback(
             offer.operation_id,
             offer.rollback_of,
-            around.facts.node_id,
-            around.snapshot,
+            node_id,
+            snapshot,
             ports,
             approved=frozenset(offer.approved),
-            cancelled=hooks.cancelled,
+            cancelled=cancelled,
             at_risk=at_risk,
         )
     except (RollbackError, PortError) as error:
@@ -63,12 +63,14 @@ def apply(
     return Done(name, result, result.plan_digest, message, outcome.snapshot, reason)
 
 
-def _forbidden(offer: Offer, around: Circumstances, ports: Ports) -> Refused | None:
+def _forbidden(
+    offer: Offer, snapshot: Snapshot, rule: CapabilityRule | Refused, ports: Ports
+) -> Refused | None:
     from agent import policy_check
     from state_engine.engine.rollback import touched
 
-    if isinstance(around.rule, Refused):
-        return around.rule
-    resources = touched(offer.rollback_of, around.snapshot, ports)
+    if isinstance(rule, Refused):
+        return rule
+    resources = touched(offer.rollback_of, snapshot, ports)
     # Nothing else leaves: what was applied besides stays as it is.
-    return policy_check.forbidden(resources, Snapshot(), around.rule)
+    return policy_check.forbidden(resources, Snapshot(), rule)

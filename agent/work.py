@@ -15,12 +15,12 @@ import msgspec
 from agent import taking_back
 from agent.clock import Clock
 from agent.guarding import Guard
-from agent.step_outcomes import Done
+from agent.step_outcomes import Done, apply_outcome
 from protocol import authority, dsse, reports
 from protocol.authority import Work
 from protocol.errors import DecodeError, StandfastError
 from protocol.ids import DEFAULT_SCOPE
-from protocol.messages import ModuleVersion, Offer, StepOutcome
+from protocol.messages import ModuleVersion, Offer
 from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
 from protocol.reports import ApplyResult, DriftRecord, PlanResult
@@ -115,7 +115,9 @@ class Engine:
         from state_engine.engine.plan import make_plan
 
         if offer.rollback_of:
-            return taking_back.plan(offer, around, hooks, self.ports)
+            hooks.begin()
+            node = around.facts.node_id
+            return taking_back.plan(offer, node, around.snapshot, self.ports)
         resources = resolve(offer, around)
         if isinstance(resources, Refused):
             return resources
@@ -150,7 +152,16 @@ class Engine:
             text = f"operation {offer.operation_id} was done before: offer this one by its own name"
             return Done("failed", message=text)
         if offer.rollback_of:
-            done = taking_back.apply(offer, around, hooks, self.ports, guard.arm)
+            done = taking_back.apply(
+                offer,
+                around.facts.node_id,
+                around.snapshot,
+                around.rule,
+                self.ports,
+                begin=hooks.begin,
+                cancelled=hooks.cancelled,
+                at_risk=guard.arm,
+            )
         else:
             done = self._apply(offer, around, hooks, resume, guard)
         if isinstance(done, Refused):
@@ -293,25 +304,6 @@ def unsigned_modules(plan: PlanResult) -> tuple[str, ...]:
         if item.action == "unknown" and (item.message or "").startswith("unsigned:")
     }
     return tuple(sorted(names))
-
-
-def apply_outcome(result: ApplyResult) -> tuple[StepOutcome, str, Reason | None]:
-    """Return outcome, a line about it, and a reason if there is one, from an apply's result."""
-    statuses = [item.status for item in result.resources]
-    if "interrupted" in statuses:
-        return "interrupted", "an item was running when the agent ended; it is not run again", None
-    if "stale" in statuses:
-        count = statuses.count("stale")
-        items = "1 item is" if count == 1 else f"{count} items are"
-        text = f"{items} not in the state that was approved"
-        return "failed", f"{Reason.PLAN_CHANGED}: {text}", Reason.PLAN_CHANGED
-    match result.status:
-        case "succeeded":
-            return "succeeded", "", None
-        case "cancelled":
-            return "cancelled", "", None
-        case "failed" | "running" | "interrupted":
-            return "failed", result.error or "", None
 
 
 def resolve(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...] | Refused:
