@@ -185,6 +185,9 @@ def _decision_id(offer: Offer) -> str:
 
 def signed_action(offer: Offer, node_id: str) -> bytes | None:
     """Return the action that an offer amounts to on this host; None if to none at all."""
+    if offer.rollback_of and (offer.modules or offer.standing is not None):
+        # What was signed for a schedule or for modules takes nothing back.
+        return None
     if offer.standing is None:
         return approved_action(offer, node_id)
     versions = {module.name: module.sha256 for module in offer.modules}

@@ -24,3 +24,22 @@ class Done(msgspec.Struct, frozen=True):
     snapshot: Snapshot | None = None
     reason: Reason | None = None
     pending: tuple[reports.ResourceDiff, ...] | None = None
+
+
+def apply_outcome(result: ApplyResult) -> tuple[StepOutcome, str, Reason | None]:
+    """Return outcome, a line about it, and a reason if there is one, from an apply's result."""
+    statuses = [item.status for item in result.resources]
+    if "interrupted" in statuses:
+        return "interrupted", "an item was running when the agent ended; it is not run again", None
+    if "stale" in statuses:
+        count = statuses.count("stale")
+        items = "1 item is" if count == 1 else f"{count} items are"
+        text = f"{items} not in the state that was approved"
+        return "failed", f"{Reason.PLAN_CHANGED}: {text}", Reason.PLAN_CHANGED
+    match result.status:
+        case "succeeded":
+            return "succeeded", "", None
+        case "cancelled":
+            return "cancelled", "", None
+        case "failed" | "running" | "interrupted":
+            return "failed", result.error or "", None

@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from agent import step_store
+from agent.artifacts import Artifacts
 from agent.bells import Bell
 from agent.clock import Clock
 from agent.database import StorageError, Tx, get_bytes, put
@@ -87,12 +88,14 @@ class Steps:
         self.meeting = Meeting(self.stopping)
         # Adds when and by whom to what a look found; the drift service knows it.
         self.explain: Callable[[tuple[ResourceDiff, ...]], tuple[ResourceDiff, ...]] | None = None
+        self.artifacts = Artifacts(self._programs_cancelled)
         self.engine = Engine(
             state_dir,
             fingerprint_key,
             clock=clock,
             programs_cancelled=self._programs_cancelled,
             secrets=secrets,
+            artifacts=None if thread.inline else self.artifacts.fetch,
         )
 
     def set_attributes(self, attributes: dict[str, str]) -> None:
@@ -203,7 +206,8 @@ class Steps:
         )
         done = self._do_or_report(step, offer, hooks)
         stopped = self.stopping.is_set() and not self._cancelled.get(step.run_id, False)
-        if self.killing.is_set() or (stopped and _was_cut_short(done)):
+        cut_short = isinstance(done, Done) and done.outcome == "cancelled"
+        if self.killing.is_set() or (stopped and cut_short):
             # Left as it stands: the next start goes on from what was reported.
             raise Stopped
         if isinstance(done, Refused):
@@ -383,10 +387,6 @@ class Steps:
             return desired.decode(data) if data else desired.DesiredDocument()
         except DecodeError:
             return desired.DesiredDocument()
-
-
-def _was_cut_short(done: Done | Refused) -> bool:
-    return isinstance(done, Done) and done.outcome == "cancelled"
 
 
 def bounded_result(result: ResourceResult) -> ResourceResult:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import msgspec
 
+from agent import taking_back
 from agent.clock import Clock
 from agent.guarding import Guard
-from agent.step_outcomes import Done
+from agent.step_outcomes import Done, apply_outcome
 from protocol import authority, dsse, reports
 from protocol.authority import Work
 from protocol.errors import DecodeError, StandfastError
 from protocol.ids import DEFAULT_SCOPE
-from protocol.messages import ModuleVersion, Offer, StepOutcome
+from protocol.messages import ModuleVersion, Offer
 from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
 from protocol.reports import ApplyResult, DriftRecord, PlanResult
@@ -82,12 +83,14 @@ class Engine:
         clock: Clock,
         programs_cancelled: Callable[[], bool],
         secrets: SecretPort | None = None,
+        artifacts: Callable[[str], bytes] | None = None,
     ) -> None:
         self._state_dir = state_dir
         self._fingerprint_key = fingerprint_key
         self._clock = clock
         self._programs_cancelled = programs_cancelled
         self._secrets = secrets
+        self._artifacts = artifacts
         self._ports: Ports | None = None
 
     @property
@@ -102,6 +105,7 @@ class Engine:
                 clock=self._clock,
                 cancelled=self._programs_cancelled,
                 secrets=self._secrets,
+                artifacts=self._artifacts,
             )
         return self._ports
 
@@ -110,6 +114,10 @@ class Engine:
         from state_engine.engine.cancel import StoppedError
         from state_engine.engine.plan import make_plan
 
+        if offer.rollback_of:
+            hooks.begin()
+            node = around.facts.node_id
+            return taking_back.plan(offer, node, around.snapshot, self.ports)
         resources = resolve(offer, around)
         if isinstance(resources, Refused):
             return resources
@@ -143,7 +151,19 @@ class Engine:
             # The way back of one operation must not lead past another that had its name.
             text = f"operation {offer.operation_id} was done before: offer this one by its own name"
             return Done("failed", message=text)
-        done = self._apply(offer, around, hooks, resume, guard)
+        if offer.rollback_of:
+            done = taking_back.apply(
+                offer,
+                around.facts.node_id,
+                around.snapshot,
+                around.rule,
+                self.ports,
+                begin=hooks.begin,
+                cancelled=hooks.cancelled,
+                at_risk=guard.arm,
+            )
+        else:
+            done = self._apply(offer, around, hooks, resume, guard)
         if isinstance(done, Refused):
             if not guard.undecided:
                 return done
@@ -284,25 +304,6 @@ def unsigned_modules(plan: PlanResult) -> tuple[str, ...]:
         if item.action == "unknown" and (item.message or "").startswith("unsigned:")
     }
     return tuple(sorted(names))
-
-
-def apply_outcome(result: ApplyResult) -> tuple[StepOutcome, str, Reason | None]:
-    """Return outcome, a line about it, and a reason if there is one, from an apply's result."""
-    statuses = [item.status for item in result.resources]
-    if "interrupted" in statuses:
-        return "interrupted", "an item was running when the agent ended; it is not run again", None
-    if "stale" in statuses:
-        count = statuses.count("stale")
-        items = "1 item is" if count == 1 else f"{count} items are"
-        text = f"{items} not in the state that was approved"
-        return "failed", f"{Reason.PLAN_CHANGED}: {text}", Reason.PLAN_CHANGED
-    match result.status:
-        case "succeeded":
-            return "succeeded", "", None
-        case "cancelled":
-            return "cancelled", "", None
-        case "failed" | "running" | "interrupted":
-            return "failed", result.error or "", None
 
 
 def resolve(offer: Offer, around: Circumstances) -> tuple[ResolvedResource, ...] | Refused:

@@ -211,6 +211,12 @@ class Api:
             )
         return body
 
+    def bring(self, path: str, kind: type[T], data: bytes, params: dict[str, str]) -> T:
+        """Put bytes that are no JSON document, and return the answer."""
+        content_type = "application/octet-stream"
+        answer = self._call("PUT", path, body=data, params=params, content_type=content_type)
+        return _decode(answer, kind)
+
     def machine_state(self, node_id: str) -> MachineState:
         """Return what a machine is believed to hold."""
         return self._get(f"/agents/{_part(node_id)}/state", MachineState)
@@ -277,8 +283,11 @@ class Api:
         *,
         body: bytes | None = None,
         params: dict[str, str] | None = None,
+        content_type: str = "application/json",
     ) -> Answer:
         headers = {} if method != "POST" else {"idempotency-key": str(uuid.uuid4())}
+        if body is not None:
+            headers["content-type"] = content_type
         for fresh in (False, True):
             headers["authorization"] = f"Bearer {self._token(fresh)}"
             try:

@@ -104,12 +104,20 @@ def choose_modules(
     return found
 
 
-def make_plan(session: Session, agents: Sequence[Agent], modules: Sequence[str]) -> Planned:
-    """Start a plan run on the agents, wait for it, and return what was checked of it."""
+def make_plan(
+    session: Session,
+    agents: Sequence[Agent],
+    modules: Sequence[str],
+    rollback_of: str | None = None,
+) -> Planned:
+    """Start a plan run on the agents, wait for it, and return what was checked of it.
+
+    With `rollback_of` it is a plan of taking that operation back, and there are no modules.
+    """
     nodes = tuple(agent.node_id for agent in agents)
-    run = session.api.create_run(
-        RunRequest(step="state.plan", nodes=nodes, modules=tuple(dict.fromkeys(modules)))
-    )
+    named = tuple(dict.fromkeys(modules))
+    asked_for = RunRequest("state.plan", nodes, modules=named, rollback_of=rollback_of)
+    run = session.api.create_run(asked_for)
     run = wait_for_connected(session, run.run_id, agents, PLAN_PATIENCE)
     asked = {agent.node_id: agent.name for agent in agents}
     if {step.node_id for step in run.steps} != set(asked):

@@ -31,6 +31,7 @@ READ_SECONDS = 60.0
 # What is not there, as the coordinator words it, and the command that shows what is.
 LISTS = {
     "no module ": "standfast modules list",
+    "no artifact ": "standfast artifacts list",
     "no run ": "standfast runs list",
     "no operation ": "standfast state list",
     "no drift record ": "standfast state drift-list",
@@ -80,7 +81,7 @@ class Transport:
         """
         sent = dict(headers or {})
         if body is not None:
-            sent["content-type"] = "application/json"
+            sent.setdefault("content-type", "application/json")
         try:
             with self._client.stream(
                 method, path, content=body, params=dict(params or {}), headers=sent

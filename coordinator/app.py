@@ -18,6 +18,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from coordinator.api import (
     agents,
     approvals,
+    artifacts,
     audit,
     auth,
     browse,
@@ -70,6 +71,7 @@ _FAMILIES: tuple[Sequence[ControllerRouterHandler], ...] = (
     runs.routes,
     approvals.routes,
     events.routes,
+    artifacts.routes,
     audit.routes,
 )
 
@@ -82,6 +84,7 @@ def build(context: App) -> ASGIApp:
         {
             "context": context,
             "streams": streams,
+            "uploads": Counter[str](),
             # Knocks, wrong answers and tokens that are none each have a bucket of their own: who
             # uses one up is not kept from the rest.
             "log_in_rate": RateLimit(per_minute),

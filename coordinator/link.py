@@ -24,11 +24,13 @@ from coordinator import link_reports
 from coordinator.context import App
 from coordinator.domain import agents, clones, journal_intake
 from coordinator.domain.host_reports import Host
+from coordinator.link_artifacts import ArtifactDesk
 from coordinator.link_dispatch import REJECTED_SECONDS, Dispatch, Down
 from coordinator.store import journals, presence, rosters
 from coordinator.store.connecting import StoreUnusableError
 from coordinator.store.database import Tx
 from coordinator.store.threads import StoreBusyError, StoreClosedError
+from protocol.artifacts import ArtifactAsk
 from protocol.messages import Ack, Close, Facts, Heartbeat, Hello, Journal, Rejected, Welcome
 from protocol.ratchet import Held, Peer
 from protocol.session import (
@@ -120,6 +122,7 @@ class Link:
         self._host: Host | None = None
         self._public_key = b""
         self._resumes = True
+        self._artifacts = ArtifactDesk(app)
         self._dispatch: Dispatch | None = None
         self._outbox, self._frames = anyio.create_memory_object_stream[bytes | CloseLink](OUTBOX)
 
@@ -336,6 +339,9 @@ class Link:
                 )
             case Facts():
                 await self._app.store.write(partial(link_reports.facts, host=host, message=message))
+            case ArtifactAsk():
+                approved = dispatch.approved
+                await self._send(await self._artifacts.answer(host, message, approved=approved))
             case Close():
                 _log.info("agent_closed", node=host.node_id, code=message.code[:64])
             case _:

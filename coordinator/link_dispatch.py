@@ -18,6 +18,7 @@ from coordinator.store import audit, node_statements, presence, records
 from coordinator.store.database import Tx
 from coordinator.store.revocations import StoredRevocation
 from protocol import desired, dsse
+from protocol.artifacts import ArtifactPart
 from protocol.limits import MAX_FRAME
 from protocol.messages import (
     Ack,
@@ -49,6 +50,7 @@ Down = (
     | Desired
     | Offer
     | Cancel
+    | ArtifactPart
     | Ack
 )
 

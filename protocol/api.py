@@ -212,12 +212,14 @@ class StateOperationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=T
 
     For an apply, `plan_run_id` names the plan to be approved (else one is made first), `decision`
     may bring the signature along, `removal_limit` is how many removals the operator allows.
+    `rollback_of` is an operation on this host that is to be taken back, in place of modules.
     """
 
-    modules: tuple[str, ...]
+    modules: tuple[str, ...] = ()
     plan_run_id: str | None = None
     removal_limit: int = 0
     decision: dsse.Envelope | None = None
+    rollback_of: str | None = None
 
 
 class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -229,6 +231,7 @@ class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     modules: tuple[str, ...] = ()
     plan_run_id: str | None = None
     removal_limit: int = 0
+    rollback_of: str | None = None
 
 
 class RunStep(msgspec.Struct, frozen=True):
@@ -274,6 +277,7 @@ class Run(msgspec.Struct, frozen=True):
     action_hash: str | None = None
     removal_limit: int = 0
     decision: dsse.Envelope | None = None
+    rollback_of: str | None = None
 
 
 class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

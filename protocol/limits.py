@@ -13,6 +13,8 @@ MAX_JOURNAL_ENTRIES = 256
 MAX_JOURNAL_BATCH = 524_288
 # One artifact chunk in a journal entry: two fit a batch.
 ARTIFACT_CHUNK = 196_608
+# One part of an artifact on its way to a host: half a frame.
+ARTIFACT_PART = 524_288
 # One artifact: a plan of 10,000 resources with diffs is about 10 MiB.
 MAX_ARTIFACT = 67_108_864
 # An API body: a module as JSON text doubles at worst when escaped.

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from protocol import dsse, journal
+from protocol.artifacts import ArtifactAsk, ArtifactPart
 from protocol.canonical import MAX_INTEGER
 from protocol.decisions import NodeProof, PlanProof
 from protocol.errors import MALFORMED, DecodeError
@@ -164,7 +165,8 @@ class Offer(msgspec.Struct, frozen=True, tag="offer", tag_field="type"):
     their plan to the root that the decision's action hash covers, `removal_limit` is the guard.
     `node_proof` leads to the decision's `nodes_root`. With `standing` the decision binds the module
     versions and this order of a schedule, and `approved` and `proof` say nothing. `secrets` are
-    those that the modules name, sealed to this host.
+    those that the modules name, sealed to this host. `rollback_of` names an operation that is to
+    be taken back; then there are no modules.
     """
 
     run_id: Id
@@ -181,6 +183,7 @@ class Offer(msgspec.Struct, frozen=True, tag="offer", tag_field="type"):
     node_proof: NodeProof | None = None
     standing: Standing | None = None
     secrets: tuple[SealedSecret, ...] = ()
+    rollback_of: Id = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", tag_field="type"):
@@ -316,9 +319,10 @@ BODY_TYPES: dict[journal.EntryKind, type[Body]] = {
     "audit": Audit,
 }
 
-Up = Hello | Proof | Facts | Journal | Heartbeat | Close
+Up = Hello | Proof | Facts | Journal | Heartbeat | ArtifactAsk | Close
 # What a coordinator may say on an established link, beside the session's own words.
-Told = Desired | Offer | Cancel | RosterUpdate | StatementUpdate | RevocationUpdate | Ack
+Signed = RosterUpdate | StatementUpdate | RevocationUpdate
+Told = Desired | Offer | Cancel | Signed | ArtifactPart | Ack
 Down = Challenge | Welcome | Rejected | Told | Close
 Message = Up | Down
 

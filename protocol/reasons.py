@@ -58,6 +58,7 @@ class Reason(enum.StrEnum):
     AUDIT_ROLLED_BACK = "audit_rolled_back"
     AUDIT_HEAD_INVALID = "audit_head_invalid"
     UNSUPPORTED = "unsupported"
+    ROLLBACK_UNKNOWN = "rollback_unknown"
     SECRET_INVALID = "secret_invalid"  # noqa: S105 - a code, not a password
     SECRET_ROLLBACK = "secret_rollback"  # noqa: S105 - a code, not a password
     SECRET_FORBIDDEN = "secret_forbidden"  # noqa: S105 - a code, not a password
@@ -237,6 +238,10 @@ EXPLAIN: dict[Reason, Explanation] = {
     Reason.AUDIT_HEAD_INVALID: Explanation(
         "what came as a signed head of the event log is not signed by the pinned coordinator",
         "standfast audit verify --live",
+    ),
+    Reason.ROLLBACK_UNKNOWN: Explanation(
+        "nothing is kept of that operation on this host: it is too old, or changed nothing here",
+        "standfast state list --agent NODE, or apply the modules as they were",
     ),
     Reason.UNSUPPORTED: Explanation(
         "this agent's version does not know this kind of work", "upgrade the agent"

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from protocol.artifacts import ArtifactAsk
 from protocol.messages import (
     Close,
     Facts,
@@ -37,7 +38,7 @@ class CloseLink(msgspec.Struct, frozen=True):
 class Received(msgspec.Struct, frozen=True):
     """A message of an established link for the owner (a `Rejected` also ends it)."""
 
-    message: Facts | Journal | Heartbeat | Told | Welcome | Rejected | Close
+    message: Facts | Journal | Heartbeat | ArtifactAsk | Told | Welcome | Rejected | Close
 
 
 class Established(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from protocol import handshake, ids, keys, messages
+from protocol.artifacts import ArtifactAsk, ArtifactPart
 from protocol.errors import DecodeError, LocalProtocolError
 from protocol.handshake import NONCE_SIZE
 from protocol.limits import DEAD_SECONDS, HANDSHAKE_SECONDS, HEARTBEAT_SECONDS
@@ -149,6 +150,7 @@ class AgentSession:
                 | RosterUpdate()
                 | StatementUpdate()
                 | RevocationUpdate()
+                | ArtifactPart()
                 | Ack()
             ):
                 self.state = AGENT_TABLE[self.state, event]
@@ -196,7 +198,7 @@ class AgentSession:
         self._beat_at = now + self._interval
         return [Established(message, self._coordinator_key)]
 
-    def send(self, message: Facts | Journal | Heartbeat) -> list[Action]:
+    def send(self, message: Facts | Journal | Heartbeat | ArtifactAsk) -> list[Action]:
         """Send a message on an established link.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from protocol import dsse, handshake, ids, keys, messages
+from protocol.artifacts import ArtifactAsk
 from protocol.canonical import MAX_INTEGER
 from protocol.errors import DecodeError, InvalidName, LocalProtocolError
 from protocol.handshake import NONCE_SIZE
@@ -85,7 +86,7 @@ class CoordinatorSession:
             case Close():
                 self.state = COORDINATOR_TABLE[self.state, Event.CLOSE]
                 return [Received(message), CloseLink(message.code, message.message)]
-            case Facts() | Journal() | Heartbeat():
+            case Facts() | Journal() | Heartbeat() | ArtifactAsk():
                 return self._on_report(message, event, now)
 
     def _on_hello(self, hello: Hello, frame: bytes) -> list[Action]:
@@ -120,7 +121,7 @@ class CoordinatorSession:
         return [Authenticated(hello, node_id, secret, claim)]
 
     def _on_report(
-        self, message: Facts | Journal | Heartbeat, event: Event, now: float
+        self, message: Facts | Journal | Heartbeat | ArtifactAsk, event: Event, now: float
     ) -> list[Action]:
         if isinstance(message, Journal) and len(message.entries) > MAX_JOURNAL_ENTRIES:
             return self._fault("protocol_error", f"more than {MAX_JOURNAL_ENTRIES} entries at once")

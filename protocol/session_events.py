@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from protocol import messages
+from protocol.artifacts import ArtifactAsk, ArtifactPart
 from protocol.limits import MAX_COMMENT
 from protocol.messages import (
     Ack,
@@ -46,28 +49,25 @@ def welcome_event(message: Welcome) -> Event:
             return Event.REJECTED
 
 
+_DOWN: dict[type[msgspec.Struct], Event] = {
+    Challenge: Event.CHALLENGE,
+    Rejected: Event.REJECTED,
+    Desired: Event.DESIRED,
+    Offer: Event.OFFER,
+    Cancel: Event.CANCEL,
+    # What operators signed for all hosts or for this one: heard before it is approved, too.
+    RosterUpdate: Event.ROSTER,
+    StatementUpdate: Event.ROSTER,
+    RevocationUpdate: Event.ROSTER,
+    ArtifactPart: Event.ARTIFACT_PART,
+    Ack: Event.ACK,
+    Close: Event.CLOSE,
+}
+
+
 def down_event(message: messages.Down) -> Event:
     """Return the event that a message of the coordinator stands for."""
-    match message:
-        case Welcome():
-            return welcome_event(message)
-        case Challenge():
-            return Event.CHALLENGE
-        case Rejected():
-            return Event.REJECTED
-        case Desired():
-            return Event.DESIRED
-        case Offer():
-            return Event.OFFER
-        case Cancel():
-            return Event.CANCEL
-        # What operators signed for all hosts or for this one: heard before it is approved, too.
-        case RosterUpdate() | StatementUpdate() | RevocationUpdate():
-            return Event.ROSTER
-        case Ack():
-            return Event.ACK
-        case Close():
-            return Event.CLOSE
+    return welcome_event(message) if isinstance(message, Welcome) else _DOWN[type(message)]
 
 
 def up_event(message: messages.Up) -> Event:
@@ -83,5 +83,7 @@ def up_event(message: messages.Up) -> Event:
             return Event.JOURNAL
         case Heartbeat():
             return Event.HEARTBEAT
+        case ArtifactAsk():
+            return Event.ARTIFACT_ASK
         case Close():
             return Event.CLOSE

@@ -50,6 +50,8 @@ class Event(enum.StrEnum):
     CANCEL = "cancel"
     ROSTER = "roster"
     ACK = "ack"
+    ARTIFACT_ASK = "artifact_ask"
+    ARTIFACT_PART = "artifact_part"
     CLOSE = "close"
     # A broken frame, a signature that does not hold, a deadline: the end of the link, by us.
     FAULT = "fault"
@@ -73,6 +75,8 @@ AGENT_TABLE: dict[tuple[AgentState, Event], AgentState] = {
     (A.PENDING, E.HEARTBEAT): A.PENDING,
     (A.PENDING, E.ROSTER): A.PENDING,
     (A.PENDING, E.ACK): A.PENDING,
+    (A.PENDING, E.ARTIFACT_ASK): A.PENDING,
+    (A.PENDING, E.ARTIFACT_PART): A.PENDING,
     (A.APPROVED, E.WELCOME_PENDING): A.PENDING,
     (A.APPROVED, E.WELCOME_APPROVED): A.APPROVED,
     (A.APPROVED, E.REJECTED): A.CLOSED,
@@ -81,6 +85,8 @@ AGENT_TABLE: dict[tuple[AgentState, Event], AgentState] = {
     (A.APPROVED, E.HEARTBEAT): A.APPROVED,
     (A.APPROVED, E.ROSTER): A.APPROVED,
     (A.APPROVED, E.ACK): A.APPROVED,
+    (A.APPROVED, E.ARTIFACT_ASK): A.APPROVED,
+    (A.APPROVED, E.ARTIFACT_PART): A.APPROVED,
     (A.APPROVED, E.DESIRED): A.APPROVED,
     (A.APPROVED, E.OFFER): A.APPROVED,
     (A.APPROVED, E.CANCEL): A.APPROVED,
@@ -105,6 +111,8 @@ COORDINATOR_TABLE: dict[tuple[CoordinatorState, Event], CoordinatorState] = {
     (C.PENDING, E.HEARTBEAT): C.PENDING,
     (C.PENDING, E.ROSTER): C.PENDING,
     (C.PENDING, E.ACK): C.PENDING,
+    (C.PENDING, E.ARTIFACT_ASK): C.PENDING,
+    (C.PENDING, E.ARTIFACT_PART): C.PENDING,
     (C.APPROVED, E.WELCOME_PENDING): C.PENDING,
     (C.APPROVED, E.WELCOME_APPROVED): C.APPROVED,
     (C.APPROVED, E.REJECTED): C.CLOSED,
@@ -113,6 +121,8 @@ COORDINATOR_TABLE: dict[tuple[CoordinatorState, Event], CoordinatorState] = {
     (C.APPROVED, E.HEARTBEAT): C.APPROVED,
     (C.APPROVED, E.ROSTER): C.APPROVED,
     (C.APPROVED, E.ACK): C.APPROVED,
+    (C.APPROVED, E.ARTIFACT_ASK): C.APPROVED,
+    (C.APPROVED, E.ARTIFACT_PART): C.APPROVED,
     (C.APPROVED, E.DESIRED): C.APPROVED,
     (C.APPROVED, E.OFFER): C.APPROVED,
     (C.APPROVED, E.CANCEL): C.APPROVED,

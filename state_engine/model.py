@@ -5,6 +5,7 @@ The language makes them, the engine reads them; neither changes them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -134,7 +135,7 @@ class Module(msgspec.Struct, frozen=True):
     templates: tuple[Template, ...] = ()
     resources: tuple[Resource, ...] = ()
     file: str = "<memory>"
-    places: dict[str, tuple[int, int]] = {}
+    places: Mapping[str, tuple[int, int]] = {}
     parameters: tuple[Parameter, ...] = ()
     requires: tuple[str, ...] = ()
     values: dict[str, Json] | None = None

@@ -19,6 +19,7 @@ from agent.core import Core
 from agent.database import StorageError
 from agent.link import Frames, LinkError
 from agent.trust import Pins
+from protocol.artifacts import ArtifactAsk, ArtifactPart
 from protocol.backoff import Backoff
 from protocol.errors import RemoteProtocolError, StandfastError
 from protocol.messages import (
@@ -136,6 +137,7 @@ class _Talk:
             tasks.start_soon(self._tick, frames)
             tasks.start_soon(self._send_journal, frames)
             tasks.start_soon(self._send_facts, frames)
+            tasks.start_soon(self._send_asks, frames)
             tasks.start_soon(self._renew)
             await self._perform(frames, lambda: self._session.start(trio.current_time()))
             self._retimed.ring()
@@ -234,6 +236,8 @@ class _Talk:
                 self._core.on_desired(message)
             case RosterUpdate() | StatementUpdate() | RevocationUpdate():
                 self._core.on_signed(message)
+            case ArtifactPart():
+                self._core.steps.artifacts.take(message)
             case Ack():
                 self._on_ack(message)
             case Welcome():
@@ -247,7 +251,7 @@ class _Talk:
                     detail=message.message[:200],
                     next=_next_step(message.code),
                 )
-            case Close() | Facts() | Journal() | Heartbeat():
+            case Close() | Facts() | Journal() | Heartbeat() | ArtifactAsk():
                 pass
 
     def _on_ack(self, ack: Ack) -> None:
@@ -312,6 +316,18 @@ class _Talk:
             facts = core.facts_now()
             await self._perform(frames, partial(self._session.send, facts))
             await core.facts_bell.heard(known)
+
+    async def _send_asks(self, frames: Frames) -> None:
+        await self._established.wait()
+        artifacts = self._core.steps.artifacts
+        artifacts.link_is_new()
+        while True:
+            known = artifacts.asked.count
+            ask = artifacts.next_ask()
+            if ask is None:
+                await artifacts.asked.heard(known)
+            else:
+                await self._perform(frames, partial(self._session.send, ask))
 
 
 def _hello(core: Core) -> HelloFacts:

@@ -26,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "What waits for signatures: list, show, approve, deny, revoke.",
     ),
     "approve": ("client.cli.approve:approve", "Sign a yes or no for a plan or a waiting run."),
+    "artifacts": (
+        "client.cli.artifacts:artifacts",
+        "Bytes that modules name by digest: upload, list, show.",
+    ),
     "audit": ("client.cli.audit:audit", "The event log: list, verify, export, prune."),
     "clones": ("client.cli.clones:clones", "Hosts of which several hold the key: list, keep one."),
     "discover": ("client.cli.discover:discover", "Let the coordinator announce itself to hosts."),

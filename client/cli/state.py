@@ -120,6 +120,28 @@ def apply(  # noqa: PLR0913 - one argument per option
         return approve_plan(session, planned, wish, None)
 
 
+@state.command("rollback")
+@click.argument("operation_id", metavar="OPERATION")
+@click.option("--plan", "only_plan", is_flag=True, help="Show what it would do, and do nothing.")
+@click.option("--comment", default="", help="Signed with the decision.")
+@YES
+@NO_WAIT
+@click.pass_context
+def rollback(
+    ctx: click.Context, operation_id: str, only_plan: bool, comment: str, yes: bool, no_wait: bool
+) -> int:
+    """Take back what one apply did on its host: plan the reverse, show, ask, sign, follow.
+
+    What was changed since is left, and so is what commands did that nobody can take back.
+    """
+    from client.taking_back import take_back
+
+    with opened(ctx) as session:
+        return take_back(
+            session, operation_id, only_plan=only_plan, comment=comment, yes=yes, wait=not no_wait
+        )
+
+
 @state.command("drift")
 @click.argument("node")
 @DETAILED

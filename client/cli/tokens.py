@@ -19,6 +19,7 @@ CAPABILITIES = (
     "state.run",
     "decisions",
     "modules.write",
+    "artifacts.write",
     "tags.write",
     "agents.admit",
     "enrolment-keys",

@@ -18,6 +18,7 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("agents", "Managed hosts: approval, attributes, tags."),
     ("enrollment keys", "Strings that let new hosts in."),
     ("modules", "Files of desired state, by content hash."),
+    ("artifacts", "Bytes by SHA-256: what modules name, and what hosts and events left."),
     ("secrets", "Values sealed to hosts and operators; the coordinator cannot read them."),
     ("state", "Plan, apply and drift of one host."),
     ("runs", "Work over one or more hosts, its decisions and progress."),

@@ -13,7 +13,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from coordinator.api import limits, tracing
+from coordinator.api import limits, problems, tracing
 from coordinator.clock import Clock
 
 _log = structlog.get_logger("coordinator.api")
@@ -43,7 +43,7 @@ def wrap(app: ASGIApp, clock: Clock, entropy: Callable[[int], bytes] = os.urando
         scope["state"] = {**_state(scope), tracing.STATE_KEY: trace}
         answer = _Answer(send, trace)
         length = _header(headers, b"content-length")
-        refused = limits.refused_length(length)
+        refused = limits.refused_length(length, problems.body_limit(scope["method"], scope["path"]))
         try:
             if refused is None:
                 await app(scope, receive, answer.send)

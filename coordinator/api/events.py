@@ -1,4 +1,4 @@
-"""GET /events and /artifacts: the log of what happened, and the bytes that it names."""
+"""GET /events: the log of what happened."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from coordinator.api import streams
-from coordinator.api.calls import Caller, accept, refuse
+from coordinator.api.calls import Caller
 from coordinator.api.problems import documented
 from coordinator.api.tracing import rfc3339
-from coordinator.domain.refusals import Refusal, invalid
-from coordinator.store import artifacts, events
+from coordinator.domain.refusals import Refusal
+from coordinator.store import events
 from coordinator.store.database import Tx
 from coordinator.store.events import Event, Principal
-from protocol.errors import InvalidName
-from protocol.ids import DEFAULT_SCOPE, check_hex64
 
 After = Annotated[int, QueryParameter(ge=0, le=2**53 - 1, description="Only what comes after.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=events.MAX_PAGE, description="Events on a page.")]
@@ -72,26 +70,6 @@ async def read_events(
     return Response(found)
 
 
-@get(
-    "/artifacts/{sha256:str}",
-    tags=["events"],
-    summary="Fetch an artifact",
-    media_type="application/octet-stream",
-    responses=documented("bad_request", "unauthorized", "not_found"),
-)
-async def fetch_artifact(call: Caller, sha256: FromPath[str]) -> Response[bytes]:
-    """Return the bytes that an event or a run's step names."""
-    try:
-        check_hex64(sha256, "sha256")
-    except InvalidName as error:
-        accept(invalid("sha256", str(error)))
-    data = await call.read(lambda tx: artifacts.read(tx, sha256, DEFAULT_SCOPE))
-    if data is None:
-        raise refuse("not_found", "there is no such artifact")
-    headers = {"etag": f'"{sha256}"', "content-disposition": "attachment"}
-    return Response(data, media_type="application/octet-stream", headers=headers)
-
-
 def _page(tx: Tx, after: int, limit: int, target: str | None) -> EventPage | Refusal:
     found = events.after(tx, after, limit=limit, target=target)
     return EventPage(tuple(map(_line, found)), found[-1].seq if found else after)
@@ -119,4 +97,4 @@ def _line(event: Event) -> EventLine:
     )
 
 
-routes = (read_events, fetch_artifact)
+routes = (read_events,)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from litestar.handlers import BaseRouteHandler
 from litestar.params import CookieParameter, HeaderParameter, ParameterKwarg
-from litestar.types import Scope, Send
+from litestar.types import HTTPScope, Send
 
 from coordinator.api import problems
 from coordinator.domain.refusals import Refusal
@@ -23,20 +23,23 @@ _RESERVED = frozenset(
 _MAX_SHOWN = 5
 
 
-def refused_length(content_length: bytes | None) -> problems.ProblemKind | None:
+def refused_length(
+    content_length: bytes | None, limit: int = MAX_BODY
+) -> problems.ProblemKind | None:
     """Say what is wrong with a declared body size, if anything."""
     if content_length is None:
         return None
     # More than 18 digits is over every limit, and would only cost time to convert.
     if not content_length.isdigit() or len(content_length) > 18:
         return "bad_request" if not content_length.isdigit() else "payload_too_large"
-    return "payload_too_large" if int(content_length) > MAX_BODY else None
+    return "payload_too_large" if int(content_length) > limit else None
 
 
-async def refuse(scope: Scope, send: Send, kind: problems.ProblemKind) -> None:
+async def refuse(scope: HTTPScope, send: Send, kind: problems.ProblemKind) -> None:
     """Answer without reading the body, and have the connection closed after it."""
+    limit = problems.body_limit(scope["method"], scope["path"])
     message = (
-        f"a body has at most {MAX_BODY} bytes"
+        f"a body has at most {limit} bytes"
         if kind == "payload_too_large"
         else "content-length is not a number"
     )

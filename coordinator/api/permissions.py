@@ -56,6 +56,7 @@ SIGN = Permit(frozenset({"admin", "operator"}), None)
 RUN = WORK.needs("state.run")
 TAG = WORK.needs("tags.write")
 STORE = WORK.needs("modules.write")
+UPLOAD = WORK.needs("artifacts.write")
 ADMIT = DECIDE.needs("agents.admit")
 KEYS = DECIDE.needs("enrolment-keys")
 AUDIT = READ.needs("audit.read")
@@ -140,7 +141,10 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("POST", f"{_V1}/runs/{{run_id}}/decisions"): WORK.needs("decisions"),
     ("POST", f"{_V1}/runs/{{run_id}}/cancel"): RUN,
     ("GET", f"{_V1}/runs/{{run_id}}/events"): READ,
+    ("GET", f"{_V1}/artifacts"): READ,
     ("GET", f"{_V1}/artifacts/{{sha256}}"): READ,
+    ("PUT", f"{_V1}/artifacts/{{sha256}}"): UPLOAD,
+    ("GET", f"{_V1}/artifacts/{{sha256}}/upload"): READ,
     ("GET", f"{_V1}/events"): READ,
     ("GET", f"{_V1}/secrets"): READ,
     ("POST", f"{_V1}/secrets"): SECRETS,

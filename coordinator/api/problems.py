@@ -23,7 +23,7 @@ from coordinator.store.connecting import StoreUnusableError
 from coordinator.store.threads import StoreBusyError, StoreClosedError
 from protocol import api, explanations
 from protocol.errors import DecodeError, InvalidName, StandfastError
-from protocol.limits import MAX_BODY
+from protocol.limits import MAX_ARTIFACT, MAX_BODY
 
 ProblemKind = (
     RefusalKind
@@ -63,6 +63,9 @@ _AGAIN_SECONDS = "5"
 _TRUNCATED = "Input data was truncated"
 _METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
+# The one operation whose body is no JSON document, but the bytes of an artifact.
+_UPLOAD = "/api/v1/artifacts/"
+
 AnyRequest = Request[object, object, State]
 _log = structlog.get_logger("coordinator.api")
 
@@ -81,6 +84,11 @@ class ProblemError(Exception):
         super().__init__(refusal.message)
         self.refusal = refusal
         self.kind: ProblemKind = kind or refusal.kind
+
+
+def body_limit(method: str, path: str) -> int:
+    """Return how many bytes the body of a request may have."""
+    return MAX_ARTIFACT if method == "PUT" and path.startswith(_UPLOAD) else MAX_BODY
 
 
 def documented(*kinds: ProblemKind) -> dict[int, ResponseSpec]:
@@ -162,7 +170,8 @@ def _from_framework(request: AnyRequest, error: HTTPException) -> Response[api.E
             headers["allow"] = ", ".join(_allowed(request))
             message = f"{request.method} is not possible here; allowed: {headers['allow']}"
         case "payload_too_large":
-            message = f"a body has at most {MAX_BODY} bytes"
+            limit = body_limit(request.method, request.scope["path"])
+            message = f"a body has at most {limit} bytes"
         case "bad_request" if message == _TRUNCATED:
             end = request.headers.get("content-length", "its end")
             message = f"the JSON ends too early, or in half a surrogate pair (byte {end})"

@@ -76,6 +76,7 @@ async def plan(
 ) -> Response[PlanResult | Started]:
     """Have the host say what an apply would change; nothing is changed."""
     request = api.RunRequest("state.plan", nodes=(node_id,), modules=data.modules)
+    request = msgspec.structs.replace(request, rollback_of=data.rollback_of)
     return await _result(call, node_id, request, PlanResult)
 
 
@@ -114,6 +115,7 @@ async def apply(
         modules=data.modules,
         plan_run_id=data.plan_run_id,
         removal_limit=data.removal_limit,
+        rollback_of=data.rollback_of,
     )
 
     def start(tx: Tx) -> api.Run | Refusal:

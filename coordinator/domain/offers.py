@@ -128,6 +128,7 @@ def _built(tx: Tx, run: StoredRun, node_id: str, fence: int) -> Offer | BadPlan:
         fence=fence,
         operation_id=run.details.operations[node_id],
         modules=tuple(versions),
+        rollback_of=run.details.rollback_of or "",
     )
     if run.definition.step != "state.drift":
         applying = run.definition.step == "state.apply"

@@ -95,6 +95,7 @@ def request_plan(tx: Tx, apply: StoredRun) -> StoredRun:
         modules=apply.details.modules,
         removal_limit=0,
         operations={node: tx.ulid() for node in nodes},
+        rollback_of=apply.details.rollback_of,
     )
     plan = StoredRun(definition, details, initial(definition))
     runs.add(tx, plan)

@@ -67,6 +67,7 @@ def show(tx: Tx, run: StoredRun, *, results: bool = True) -> api.Run:
         action_hash=plan.action_hash if plan is not None else None,
         removal_limit=details.removal_limit,
         decision=decision.envelope if decision is not None else None,
+        rollback_of=details.rollback_of,
     )
 
 

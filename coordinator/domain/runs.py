@@ -5,7 +5,9 @@ Decisions, plans, offers and the hosts' reports each have a module of their own 
 
 from __future__ import annotations
 
-from coordinator.domain import agents, modules, run_plans, run_views
+import msgspec
+
+from coordinator.domain import agents, modules, run_plans, run_rollbacks, run_views
 from coordinator.domain.actor import Actor
 from coordinator.domain.refusals import Refusal, invalid, not_found
 from coordinator.domain.run_plans import APPLY_SECONDS, READ_SECONDS, BadPlan
@@ -47,6 +49,9 @@ def create_run(tx: Tx, actor: Actor, request: api.RunRequest) -> api.Run | Refus
     nodes = _nodes(tx, request)
     if isinstance(nodes, Refusal):
         return nodes
+    refused = run_rollbacks.refusal(tx, request, nodes)
+    if refused is not None:
+        return refused
     refs = _modules(tx, request)
     if isinstance(refs, Refusal):
         return refs
@@ -127,6 +132,9 @@ def _apply_of_plan(
     named = tuple(module.name for module in plan_run.details.modules)
     if request.modules and tuple(dict.fromkeys(request.modules)) != named:
         return invalid("modules", f"the plan was made of {', '.join(named) or 'no modules'}")
+    if request.rollback_of not in {None, plan_run.details.rollback_of}:
+        return invalid("rollback_of", "the plan is not one of taking that operation back")
+    request = msgspec.structs.replace(request, rollback_of=plan_run.details.rollback_of)
     nodes = _placed(tx, request, plan_run)
     if isinstance(nodes, Refusal):
         return nodes
@@ -176,6 +184,7 @@ def _start(
         modules=refs,
         removal_limit=max(0, min(request.removal_limit, MAX_APPROVED_ITEMS)),
         operations={node: tx.ulid() for node in nodes},
+        rollback_of=request.rollback_of,
     )
     run = StoredRun(definition, details, initial(definition))
     runs.add(tx, run)

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from coordinator.store import counters, schema
+from coordinator.store.artifact_files import Incoming
 from coordinator.store.database import Tx
 from protocol.limits import MAX_ARTIFACT
 from protocol.messages import ArtifactChunk
@@ -139,6 +140,30 @@ def put(tx: Tx, data: bytes, kind: str, *, quota: int = QUOTA) -> Literal["store
         )
     )
     return "stored" if kept else "over_quota"
+
+
+def adopt(
+    tx: Tx, incoming: Incoming, sha256: str, kind: str, *, quota: int = QUOTA
+) -> Literal["stored", "over_quota"]:
+    """Store bytes that came piece by piece; of what has no room, nothing is remembered.
+
+    Raises:
+        OSError: the disk is full or cannot be written.
+    """
+    known = find(tx, sha256)
+    if known is not None and known.kept:
+        return "stored"
+    if counters.value(tx, _BYTES) + incoming.size > quota:
+        return "over_quota"
+    incoming.keep(sha256)
+    counters.add(tx, _BYTES, incoming.size)
+    values = {"sha256": sha256, "size": incoming.size, "kind": kind, "kept": True}
+    tx.conn.execute(
+        insert(schema.artifacts)
+        .values(**values, created_at=tx.now)
+        .on_conflict_do_update(index_elements=["sha256"], set_={"kept": True})
+    )
+    return "stored"
 
 
 def find(tx: Tx, sha256: str) -> Artifact | None:

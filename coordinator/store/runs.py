@@ -39,7 +39,10 @@ class FleetPlan(msgspec.Struct, frozen=True):
 
 
 class RunDetails(msgspec.Struct, frozen=True):
-    """What was asked for, besides what the reducer needs; `operations` maps node to operation."""
+    """What was asked for, besides what the reducer needs; `operations` maps node to operation.
+
+    `rollback_of` is the operation that is to be taken back, in place of modules.
+    """
 
     scope: str
     created_at: float
@@ -48,6 +51,7 @@ class RunDetails(msgspec.Struct, frozen=True):
     removal_limit: int
     operations: dict[str, str]
     plan: FleetPlan | None = None
+    rollback_of: str | None = None
 
 
 class StoredRun(msgspec.Struct, frozen=True):

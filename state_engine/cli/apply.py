@@ -135,7 +135,7 @@ def _refuse_undecided(state: StateDirectory) -> None:
 
 
 def _recover(state: StateDirectory, resources: Sequence[ResolvedResource]) -> Snapshot:
-    snapshot = state.snapshot()
+    snapshot = state.snapshot(resources)
     resume = local.interrupted_apply(state)
     if resume is not None:
         snapshot = recovered(snapshot, resources, resume)

@@ -41,7 +41,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     resources = local.desired(context, paths, chosen)
     state = local.open_state(chosen)
     ports = local.open_ports(state)
-    snapshot = state.snapshot()
+    snapshot = state.snapshot(resources)
     resume = local.interrupted_apply(state)
     if resume is not None:
         snapshot = recovered(snapshot, resources, resume)

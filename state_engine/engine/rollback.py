@@ -35,7 +35,7 @@ from state_engine.engine.progress import ApplyOutcome, Resume, ignore
 from state_engine.engine.reverse import ABSENT, standing
 from state_engine.engine.secrets import Secrecy
 from state_engine.engine.steps import Outcome, carry_out
-from state_engine.engine.undo_log import Acting, Deed, UndoLog, deeds_of
+from state_engine.engine.undo_log import Acting, AtRisk, Deed, UndoLog, deeds_of, nothing
 from state_engine.model import AppliedResource, ResolvedResource, ResourceKey, Snapshot
 from state_engine.ports import PortError, Ports
 from state_engine.resources.contract import (
@@ -96,7 +96,19 @@ def plan_rollback(of: str, node_id: str, snapshot: Snapshot, ports: Ports) -> Pl
     return result_of(node_id, resources, tuple(items), snapshot)
 
 
-def apply_rollback(
+def touched(of: str, snapshot: Snapshot, ports: Ports) -> tuple[ResolvedResource, ...]:
+    """Return the resources that taking an operation back acts on, or that may react to it.
+
+    Raises:
+        RollbackError: nothing is kept of that operation.
+    """
+    deeds = _deeds(of, ports)
+    own = {deed.acting.key: _label(deed.acting.resource) for deed in deeds}
+    after = _restored(snapshot, deeds)
+    return (*(deed.acting.resource for deed in deeds), *_reacting(after, own))
+
+
+def apply_rollback(  # noqa: PLR0913 - an operation, its host, and how it is watched over
     operation_id: str,
     of: str,
     node_id: str,
@@ -106,11 +118,13 @@ def apply_rollback(
     approved: frozenset[str] | None,
     anyway: bool = False,
     cancelled: cancel.CancelCheck = cancel.never,
+    at_risk: AtRisk = nothing,
 ) -> ApplyOutcome:
     """Take an operation back as far as it was approved; never raises for one item.
 
     `approved` holds item digests of `plan_rollback`; None is local use: everything. `anyway` takes
-    back what was changed since, too. It is an operation of its own, and can be taken back itself.
+    back what was changed since, too. `at_risk` is called before the first act that may cut the
+    host off. It is an operation of its own, and can be taken back itself.
 
     Raises:
         RollbackError: nothing is kept of that operation.
@@ -127,7 +141,7 @@ def apply_rollback(
         cancelled,
         Secrecy(ports, (), snapshot.applied),
         Claims((), snapshot, memory),
-        UndoLog(operation_id, ports),
+        UndoLog(operation_id, ports, at_risk),
     )
     work = _Rollback(deeds, settings, Ledger(snapshot, Resume()), anyway=anyway)
     for deed in deeds:

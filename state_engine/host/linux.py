@@ -34,6 +34,7 @@ class LinuxPorts:
     `fingerprint_key` is 32 secret bytes that never leave the host. `cancelled` is asked while a
     program runs. `show_private` lets differences quote files that not every user may read: for a
     program whose output stays with its own user. `secrets` are what was delivered to this host.
+    `artifacts` brings the bytes that a digest names, from whoever keeps them.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class LinuxPorts:
         cache: StatCache | None = None,
         show_private: bool = False,
         secrets: SecretPort | None = None,
+        artifacts: Callable[[str], bytes] | None = None,
     ) -> None:
         self.files = LinuxFiles(cache, show_private=show_private)
         self.accounts = LinuxAccounts()
@@ -53,7 +55,9 @@ class LinuxPorts:
         self.network = LinuxNetwork()
         self.backups = LinuxBackups(state_directory / "backups", self.files, fingerprint_key)
         self.reverts = LinuxReverts(state_directory / "reverts", self.files)
-        self.sources = LinuxSources(state_directory / "sources", self.files, cancelled=cancelled)
+        self.sources = LinuxSources(
+            state_directory / "sources", self.files, artifacts=artifacts, cancelled=cancelled
+        )
         self.secrets = NoSecrets() if secrets is None else secrets
         self.clock = clock
         self._key = fingerprint_key

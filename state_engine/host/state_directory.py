@@ -13,21 +13,34 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import FileIO
+from io import BufferedWriter, FileIO
 from pathlib import Path
 
 import msgspec
 
 from protocol.errors import MALFORMED, StandfastError
+from state_engine.host import handles
 from state_engine.host.files import LinuxFiles
 from state_engine.host.stat_cache import StatCache
-from state_engine.model import Snapshot
+from state_engine.model import AppliedResource, ResolvedResource, ResourceKey, Snapshot
 
 _KEY_BYTES = 32
 # 100,000 entries of about 200 bytes; what is larger was not written by us.
 _MAX_CACHE = 64 * 1_048_576
+
+
+class _Stored(msgspec.Struct):
+    """A snapshot whose resources are still text."""
+
+    operation_id: str | None = None
+    modules: tuple[str, ...] = ()
+    applied: tuple[msgspec.Raw, ...] = ()
+    pending: tuple[ResourceKey, ...] = ()
+
+
+_applied = msgspec.json.Decoder(AppliedResource)
 
 
 class StateDirectoryError(StandfastError):
@@ -77,15 +90,20 @@ class StateDirectory:
         self._write("fingerprint.key", key)
         return key
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, desired: Iterable[ResolvedResource] = ()) -> Snapshot:
         """Return the saved snapshot; an empty one at first.
+
+        What it holds of the `desired` resources is not kept a second time.
 
         Raises:
             StateDirectoryError: it is damaged. It is not replaced: it says what may be removed.
         """
         path = self.path / "snapshot.json"
+        wanted = {resource.key: resource for resource in desired}
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Snapshot)
+            stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+            applied = tuple(_shared(_applied.decode(raw), wanted) for raw in stored.applied)
+            return Snapshot(stored.operation_id, stored.modules, applied, stored.pending)
         except FileNotFoundError:
             return Snapshot()
         except (OSError, *MALFORMED) as error:
@@ -93,7 +111,8 @@ class StateDirectory:
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Make a snapshot durable."""
-        self._write("snapshot.json", msgspec.json.encode(snapshot))
+        # Piece by piece: all of it at once would be as large again as what it says.
+        self._write_pieces("snapshot.json", _pieces(snapshot))
 
     def stat_cache(self) -> StatCache:
         """Return the saved cache; an empty one if there is none that can be read."""
@@ -144,6 +163,49 @@ class StateDirectory:
 
     def _write(self, name: str, data: bytes) -> None:
         self._files.write(str(self.path / name), data, 0o600, -1, -1)
+
+    def _write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        try:
+            _replace(self.path / name, pieces)
+        except OSError as error:
+            raise StateDirectoryError(f"cannot write {self.path / name}: {error}") from error
+
+
+def _replace(target: Path, pieces: Iterable[bytes]) -> None:
+    """Put a file in place of another in one step, on disk on return."""
+    temporary = target.with_name(f"{target.name}.tmp")
+    # A leftover of a crash; in this directory nobody but us makes files.
+    temporary.unlink(missing_ok=True)
+    with BufferedWriter(FileIO(temporary, "xb", opener=_private)) as file:
+        file.writelines(pieces)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(target)
+    with handles.closing(os.open(target.parent, handles.LIST)) as handle:
+        os.fsync(handle)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _shared(
+    applied: AppliedResource, wanted: Mapping[ResourceKey, ResolvedResource]
+) -> AppliedResource:
+    """Return an applied resource that shares what is the same with the desired one."""
+    mine = wanted.get(applied.resource.key)
+    if mine is None or mine != applied.resource:
+        return applied
+    return msgspec.structs.replace(applied, resource=mine)
+
+
+def _pieces(snapshot: Snapshot) -> Iterator[bytes]:
+    """Return a snapshot as JSON, one applied resource a piece."""
+    rest = msgspec.json.encode(msgspec.structs.replace(snapshot, applied=()))
+    yield b'{"applied":['
+    for number, applied in enumerate(snapshot.applied):
+        yield b"," * (number > 0) + msgspec.json.encode(applied)
+    yield b"]," + rest[1:] if rest != b"{}" else b"]}"
 
 
 class Journal:

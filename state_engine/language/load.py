@@ -10,6 +10,7 @@ import hashlib
 from protocol.canonical import Json
 from state_engine.language import for_each, parameters
 from state_engine.language.clauses import read_clause
+from state_engine.language.places import Places
 from state_engine.language.problems import Findings, Place, quote
 from state_engine.language.published import KINDS
 from state_engine.language.shape import (
@@ -24,7 +25,7 @@ from state_engine.language.shape import (
     take_names,
     take_text,
 )
-from state_engine.language.yaml_tree import Node, YamlEntry, YamlMap, parse, plain, walk
+from state_engine.language.yaml_tree import Node, YamlEntry, YamlMap, parse, plain
 from state_engine.model import (
     Clause,
     Module,
@@ -86,7 +87,7 @@ def read(data: bytes, findings: Findings) -> Module | None:
     """
     text = decode(data, findings)
     root = None if text is None else parse(text, findings)
-    if root is None:
+    if text is None or root is None:
         return None
     table = take_map(root, "a module", root.place, findings)
     if table is None:
@@ -102,7 +103,7 @@ def read(data: bytes, findings: Findings) -> Module | None:
         templates=_templates(found.get("templates"), findings),
         resources=_resources(found.get("resources"), findings),
         file=findings.file,
-        places=dict(walk(root)),
+        places=Places(text),
         parameters=parameters.read(found.get("parameters"), findings),
         requires=take_names(found["requires"], findings) if "requires" in found else (),
     )

@@ -6,7 +6,7 @@ What counts as a problem is decided by the modules that look; nothing here knows
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from state_engine.model import Problem, Severity
@@ -51,9 +51,10 @@ def pointer(*parts: str | int) -> str:
 class Findings:
     """The problems found in one file; holds at most `MAX_PROBLEMS` and says when there are more."""
 
-    def __init__(self, file: str, places: dict[str, Place] | None = None) -> None:
+    def __init__(self, file: str, places: Mapping[str, Place] | None = None) -> None:
         self.file = file
-        self.places = places or {}
+        # Not asked whether it is empty: it may have to be found first.
+        self.places: Mapping[str, Place] = {} if places is None else places
         self._problems: list[Problem] = []
         self._overflow = False
         self._seen: set[tuple[Place, str, str]] = set()

@@ -8,6 +8,7 @@ as the published module format reads them. Nothing here knows what a module is.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
 import msgspec
@@ -23,6 +24,8 @@ MAX_DEPTH = 16
 # characters, so aliases cannot make more than 512 Ki characters of text.
 MAX_NODES = 65_536
 TEXT_PER_NODE = 8
+# Texts up to this length are kept once: field names and modes stand in every resource.
+MAX_SHARED = 16
 # Integers of more digits are refused before they are converted (2**53 has 16).
 MAX_DIGITS = 16
 # Longer pointers are not recorded, so that one huge key above many values cannot multiply itself:
@@ -196,6 +199,8 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> YamlScalar:
         text = event.value
+        if len(text) <= MAX_SHARED:
+            text = sys.intern(text)
         if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
             self._stop(
                 place, "yaml-syntax", "the text holds a lone surrogate, which is no character"

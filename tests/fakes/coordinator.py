@@ -15,6 +15,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
 from protocol import dsse, enrolment, journal, messages
+from protocol.artifacts import ArtifactAsk, ArtifactPart
 from protocol.journal import Entry
 from protocol.keys import SigningKey
 from protocol.messages import (
@@ -66,6 +67,11 @@ class FakeCoordinator:
         self.entries: dict[int, Entry] = {}
         self.duplicates: list[int] = []
         self.closes: list[messages.Close] = []
+        # Uploaded artifacts; each ask gets at most `part_size` bytes, the `mute` ones no answer.
+        self.artifacts: dict[str, bytes] = {}
+        self.part_size = 8
+        self.asks: list[ArtifactAsk] = []
+        self.mute: set[int] = set()
         self.links = 0
         self._session: CoordinatorSession | None = None
         self._socket: WebSocketConnection | None = None
@@ -173,10 +179,22 @@ class FakeCoordinator:
                 self.facts.append(message)
             case Heartbeat():
                 self.beats.append(message)
+            case ArtifactAsk():
+                await self._give(socket, message)
             case messages.Close():
                 self.closes.append(message)
             case _:
                 pass
+
+    async def _give(self, socket: WebSocketConnection, ask: ArtifactAsk) -> None:
+        self.asks.append(ask)
+        if len(self.asks) in self.mute or self._session is None:
+            return
+        data, end = self.artifacts.get(ask.sha256), ask.offset + self.part_size
+        part = ArtifactPart(ask.sha256, ask.offset, refused="no such artifact")
+        if data is not None:
+            part = ArtifactPart(ask.sha256, ask.offset, len(data), data[ask.offset : end])
+        await self._perform(socket, self._session.send(part))
 
     def _ring(self) -> None:
         self._changed.set()

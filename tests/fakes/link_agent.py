@@ -15,6 +15,7 @@ from coordinator.link import serve
 from coordinator.links import Links
 from coordinator.store.database import Store
 from protocol import messages
+from protocol.artifacts import ArtifactAsk
 from protocol.keys import SigningKey
 from protocol.messages import Facts, Heartbeat, Journal, Message, Welcome
 from protocol.ratchet import Held
@@ -122,7 +123,7 @@ class LinkAgent:
             if isinstance(action, Send):
                 await self.socket.up.send(action.frame)
 
-    async def say(self, message: Facts | Journal | Heartbeat) -> None:
+    async def say(self, message: Facts | Journal | Heartbeat | ArtifactAsk) -> None:
         """Send a message of an established link."""
         for action in self.session.send(message):
             if isinstance(action, Send):

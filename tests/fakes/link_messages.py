@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from protocol import dsse, ids, journal, messages
+from protocol.artifacts import ArtifactAsk, ArtifactPart
 from protocol.messages import (
     Ack,
     Cancel,
@@ -35,6 +36,7 @@ UP: dict[Event, messages.Up] = {
     Event.FACTS: Facts({"os": "linux"}),
     Event.JOURNAL: Journal((ENTRY,)),
     Event.HEARTBEAT: Heartbeat(1.0),
+    Event.ARTIFACT_ASK: ArtifactAsk("ab" * 32, 7),
 }
 DOWN: dict[Event, messages.Told] = {
     Event.DESIRED: Desired(1, b"{}"),
@@ -42,6 +44,7 @@ DOWN: dict[Event, messages.Told] = {
     Event.CANCEL: Cancel("run", 1),
     Event.ROSTER: RosterUpdate(()),
     Event.ACK: Ack(9),
+    Event.ARTIFACT_PART: ArtifactPart("ab" * 32, 7, 9, b"rt"),
 }
 # What operators signed beside the roster comes under the same event.
 SIGNED: tuple[messages.Told, ...] = (

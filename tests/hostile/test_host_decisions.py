@@ -141,6 +141,16 @@ ATTACKS: dict[str, tuple[Callable[[Host], Offer], str]] = {
         ),
         "plan_changed",
     ),
+    "schedule: taken for a rollback": (
+        lambda h: msgspec.structs.replace(h.schedule(ADA), rollback_of="op-1"),
+        "action_mismatch",
+    ),
+    "a rollback that brings modules along": (
+        lambda h: msgspec.structs.replace(
+            h.approval.signed(ADA), rollback_of="op-1", modules=VERSIONS
+        ),
+        "action_mismatch",
+    ),
     "schedule: outside its window": (
         lambda h: h.schedule(ADA, order=Standing("nightly", ("12:00-12:01",))),
         "outside_window",

@@ -83,6 +83,48 @@ def test_drift_is_seen_while_the_coordinator_is_away(fleet: LocalFleet, tmp_path
     assert str(target) in shown
 
 
+def test_a_host_gets_the_bytes_of_an_artifact_that_a_signed_module_names(
+    fleet: LocalFleet, tmp_path: Path
+) -> None:
+    """Uploaded once, asked for over the link in three parts, verified, written."""
+    data = os.urandom(1_200_000)
+    source, target = tmp_path / "tool", tmp_path / "installed"
+    source.write_bytes(data)
+    made = fleet.ask("artifacts", "upload", str(source))
+    digest = str(field(made, "sha256"))
+    body = f"{{path: {target}, source: 'artifact:{digest}', sha256: {digest}, mode: '0755'}}"
+    upload(fleet, "tool", f"  - resource:\n      file-unix: {body}\n")
+    fleet.cli("state", "apply", NODE, "--module", "tool", "--yes", *REMOVALS)
+    assert target.read_bytes() == data
+    fleet.cli("state", "plan", NODE, "--module", "tool", "--detailed-exitcode")
+
+
+def test_an_apply_is_taken_back_on_its_host_once_that_was_signed(
+    fleet: LocalFleet, tmp_path: Path
+) -> None:
+    """Planned there, approved by its digest, done exactly; what changed since stays, with why."""
+    old, new, touched = tmp_path / "old", tmp_path / "new", tmp_path / "touched"
+    old.write_text("before", encoding="utf-8")
+    old.chmod(0o640)
+    files = "".join(file_resource(path, "after") for path in (old, new, touched))
+    upload(fleet, "back", files)
+    fleet.cli("state", "apply", NODE, "--module", "back", "--yes", *REMOVALS)
+    assert old.read_text(encoding="utf-8") == "after"
+    listed = fleet.ask("state", "list", "--agent", NODE, "--limit", "1")
+    operations = field(listed, "operations")
+    assert isinstance(operations, list)
+    operation = str(field(operations[0], "operation_id"))
+    touched.write_text("by hand", encoding="utf-8")
+    shown = fleet.cli("state", "rollback", operation, "--plan")
+    assert f"refused: {touched} was changed since" in shown
+    assert old.read_text(encoding="utf-8") == "after"
+    fleet.cli("state", "rollback", operation, "--yes", codes=[5])
+    assert old.read_text(encoding="utf-8") == "before"
+    assert old.stat().st_mode & 0o777 == 0o640
+    assert not new.exists()
+    assert touched.read_text(encoding="utf-8") == "by hand"
+
+
 def test_an_agent_that_is_killed_comes_back_as_the_same_host(fleet: LocalFleet) -> None:
     """SIGKILL and a new start: the same node id, still approved, no new enrolment."""
     before = [field(agent, "node_id") for agent in fleet.agents()]

@@ -13,8 +13,8 @@ from agent import step_store
 from agent.core import Core
 from agent.engine_thread import EngineThread
 from agent.guarding import Guard, Meeting, Stopped
-from agent.step_outcomes import Done
-from agent.work import Circumstances, apply_outcome, resolve
+from agent.step_outcomes import Done, apply_outcome
+from agent.work import Circumstances, resolve
 from protocol import messages
 from protocol.keys import SigningKey
 from protocol.messages import Finished, Offer

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import work
+from agent import step_outcomes, work
 from agent.work import Circumstances
 from protocol import dsse, roster
 from protocol.messages import ModuleVersion, Offer
@@ -93,7 +93,7 @@ def test_the_outcome_follows_from_the_result(
     """An interrupted item makes the step interrupted, a stale one names the changed plan."""
     results = tuple(ResourceResult("m", "file-unix", "/a", "update", item) for item in items)
     result = ApplyResult("op", "n", ("m",), status, 0.0, 1.0, results)
-    found, message, reason = work.apply_outcome(result)
+    found, message, reason = step_outcomes.apply_outcome(result)
     assert found == outcome
     assert message.startswith("plan_changed") is ("stale" in items)
     assert reason is (Reason.PLAN_CHANGED if "stale" in items else None)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from protocol import messages
+from protocol.artifacts import ArtifactAsk
 from protocol.errors import LocalProtocolError
 from protocol.messages import (
     Ack,
@@ -53,13 +54,13 @@ def test_trust_on_first_use_tells_the_owner_which_key_it_met() -> None:
 
 
 def test_every_message_up_arrives_as_it_was_sent() -> None:
-    """Facts, journal and heartbeat cross as bytes; a heartbeat is answered with what is stored."""
+    """Each crosses as bytes; a heartbeat is answered with what is stored."""
     pair = LinkPair()
     pair.establish(APPROVED)
-    for message in (UP[Event.FACTS], UP[Event.JOURNAL], UP[Event.HEARTBEAT]):
-        assert isinstance(message, (Facts, Journal, Heartbeat))
+    for message in UP.values():
+        assert isinstance(message, (Facts, Journal, Heartbeat, ArtifactAsk))
         pair.push(pair.agent.send(message), from_agent=True)
-    assert pair.to_coordinator[-3:] == [Received(m) for m in UP.values()]  # type: ignore[arg-type]  # checked above
+    assert pair.to_coordinator[-len(UP) :] == [Received(m) for m in UP.values()]  # type: ignore[arg-type]  # checked above
     assert pair.to_agent[-1] == Received(Ack(7))
 
 
@@ -254,7 +255,7 @@ def test_each_call_in_each_state_of_the_agent(state: AgentState, event: Event) -
     """What the table does not know raises, and changes nothing."""
     pair = agent_in(state)
     message = UP[event]
-    assert isinstance(message, (Facts, Journal, Heartbeat))
+    assert isinstance(message, (Facts, Journal, Heartbeat, ArtifactAsk))
     if (state, event) in AGENT_TABLE:
         assert pair.agent.send(message) == [Send(messages.encode(message))]
     else:

@@ -220,3 +220,30 @@ def test_a_selector_is_resolved_before_the_plan(lena: Person, coordinator: FakeC
     assert coordinator.sent("GET", "/agents")[0].query == {
         "status": "approved", "filter": "role=web"
     }  # fmt: skip
+
+
+def test_a_rollback_is_planned_where_the_operation_was_and_signed_as_any_plan(
+    lena: Person, coordinator: FakeCoordinator
+) -> None:
+    """What stays is shown with why; the signature allows just the removals of the plan."""
+    stays = item("/etc/b", "none", message="stays: its old content held a secret")
+    node = coordinator.add_host("web", item("/srv/new", "remove"), stays)
+    operation = api.Operation("op-1", "apply", node, "lena", ("web",), 1, 2, "succeeded")
+    coordinator.on("GET", "/state/operations/op-1", Reply(operation))
+    shown = lena.types("state rollback op-1 --plan")
+    assert shown.code == 0, shown
+    assert "/etc/b  [web]  stays: its old content held a secret" in shown.out
+    assert "- file-unix  /srv/new" in shown.out
+    assert not coordinator.decisions
+    shown = lena.types("state rollback op-1 --yes")
+    assert shown.code == 0, shown
+    asked = [
+        msgspec.json.decode(one.body, type=api.RunRequest)
+        for one in coordinator.sent("POST", "/runs")
+    ]
+    assert [one.rollback_of for one in asked] == ["op-1", "op-1", None]
+    assert asked[2].plan_run_id is not None
+    [decision] = coordinator.decisions
+    root, _ = decisions.plan_tree({node: coordinator.plans[node].digest})
+    assert decision.action_hash == decisions.canonical_hash(decisions.apply_action(root, 1))
+    assert lena.types("state rollback none").code == 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import stat
 from pathlib import Path
 
@@ -21,6 +22,33 @@ def test_what_was_put_is_got(files: ArtifactFiles) -> None:
     files.put(NAME, b"data")
     assert files.get(NAME) == b"data"
     assert files.get("cd" + NAME[2:]) is None
+
+
+def test_what_comes_piece_by_piece_is_the_same_in_the_end(files: ArtifactFiles) -> None:
+    """Kept under its digest, read in parts; what was dropped has never been."""
+    incoming, other = files.begin(), files.begin()
+    for piece in (b"da", b"ta"):
+        incoming.add(piece)
+        other.add(b"no")
+    other.drop()
+    digest = incoming.finish()
+    assert (digest, incoming.size) == (hashlib.sha256(b"data").hexdigest(), 4)
+    assert files.get(digest) is None
+    incoming.keep(digest)
+    incoming.drop()
+    assert files.get(digest) == b"data"
+    assert [files.part(digest, at, 2) for at in (0, 1, 3, 4)] == [b"da", b"at", b"a", b""]
+    assert files.part("cd" + NAME[2:], 0, 1) is None
+
+
+def test_an_upload_that_a_crash_cut_off_is_swept_away_at_the_next_start(tmp_path: Path) -> None:
+    """It is in nobody's count, so it must not lie there for ever."""
+    incoming = DirectoryFiles(tmp_path).begin()
+    incoming.add(b"half")
+    (left,) = (tmp_path / "incoming").iterdir()
+    DirectoryFiles(tmp_path)
+    assert not left.exists()
+    incoming.drop()
 
 
 def test_files_are_the_owners_alone_and_leave_no_parts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from state_engine.host.stat_cache import StatCache
@@ -91,3 +92,33 @@ def test_one_apply_at_a_time(tmp_path: Path) -> None:
         pass
     with two.locked():
         pass
+
+
+def test_what_is_desired_is_not_held_a_second_time(tmp_path: Path) -> None:
+    """Only what is the same in all: another content is another resource."""
+    state = StateDirectory(tmp_path / "state")
+    same, other = a_file("/srv/same"), a_file("/srv/other", "old")
+    saved = Snapshot("op", ("m",), (AppliedResource(same, created=True), AppliedResource(other)))
+    state.save_snapshot(saved)
+    wanted = (a_file("/srv/same"), a_file("/srv/other", "new"))
+    found = state.snapshot(wanted)
+    assert found == saved == state.snapshot()
+    assert found.applied[0].resource is wanted[0]
+    assert found.applied[1].resource is not wanted[1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_snapshot_is_one_document_however_many_resources_it_holds(
+    tmp_path: Path, count: int
+) -> None:
+    """Written in pieces, private, and with nothing left beside it, also after a crash."""
+    directory = tmp_path / "state"
+    state = StateDirectory(directory)
+    (directory / "snapshot.json.tmp").write_bytes(b"half")
+    applied = tuple(AppliedResource(a_file(f"/srv/{number}")) for number in range(count))
+    snapshot = Snapshot("op" if count else None, ("m",) * (count > 1), applied)
+    state.save_snapshot(snapshot)
+    path = directory / "snapshot.json"
+    assert msgspec.json.decode(path.read_bytes(), type=Snapshot) == snapshot == state.snapshot()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not (directory / "snapshot.json.tmp").exists()
