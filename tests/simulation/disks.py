@@ -29,7 +29,8 @@ class Faults:
     """What is wrong with one machine's disk and process now.
 
     `crash_in` is how many more points of danger it survives, None for all of them; `failing` how
-    many syncs will fail; `full`: there is no room.
+    many syncs will fail; `full`: there is no room; `tearing`: it ends in the middle of its next
+    script.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class Faults:
         self.full = False
         self.failing = 0
         self.crash_in: int | None = None
+        self.tearing = False
 
     def point(self) -> None:
         """Pass a point at which the process may end."""
@@ -56,7 +58,7 @@ class Faults:
 
     def heal(self) -> None:
         """Let nothing go wrong any more."""
-        self.full, self.failing, self.crash_in = False, 0, None
+        self.full, self.failing, self.crash_in, self.tearing = False, 0, None, False
 
 
 class CrashingDatabase(Database):
@@ -151,6 +153,8 @@ class HostPrograms(FakePrograms):
         self._faults.point()
         self._acts(name)
         # Cut off here it has done half of its work, and its check does not show it.
+        if self._faults.tearing:
+            self._faults.tearing, self._faults.crash_in = False, 1
         self._faults.point()
         self.ran[name] = value
         self._faults.point()

@@ -102,7 +102,7 @@ class Workload:
             "coordinator": self._coordinator, "coordinator inside": self._coordinator_inside,
             "cut": self._cut, "partition": self._partition, "slow": self._slow,
             "full": self._full, "sync": self._sync, "clock": self._clock, "clone": self._clone,
-            "coordinator disk": self._coordinator_disk,
+            "coordinator disk": self._coordinator_disk, "torn script": self._torn_script,
         }  # fmt: skip
 
     async def run(self) -> None:
@@ -191,6 +191,9 @@ class Workload:
 
     def _crash_inside(self) -> None:
         self._host().faults.crash_in = self.luck.choice((1, 2, 3, 4, 5, 8, 12, 20, 30))
+
+    def _torn_script(self) -> None:
+        self._host().faults.tearing = True
 
     def _restart(self) -> None:
         self._host().stop()
