@@ -5,10 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from protocol import reports
+from protocol.commands import CommandResult
 from protocol.messages import StepOutcome
 from protocol.reasons import Reason
-from protocol.reports import ApplyResult, DriftRecord, PlanResult
+from protocol.reports import ApplyResult, DriftRecord, PlanResult, ResourceResult
 from state_engine.model import Snapshot
+
+# Text of one error in a journal entry: 256 entries of this fit two batches.
+MAX_ERROR = 4_096
+# Causes of one item in a journal entry: 16 addresses of 4 KiB are an eighth of a batch.
+MAX_TRIGGERED = 16
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -18,9 +24,18 @@ class Done(msgspec.Struct, frozen=True):
     """
 
     outcome: StepOutcome
-    document: PlanResult | ApplyResult | DriftRecord | None = None
+    document: PlanResult | ApplyResult | DriftRecord | CommandResult | None = None
     digest: str = ""
     message: str = ""
     snapshot: Snapshot | None = None
     reason: Reason | None = None
     pending: tuple[reports.ResourceDiff, ...] | None = None
+
+
+def bounded_result(result: ResourceResult) -> ResourceResult:
+    """Return a result that fits a journal entry; the artifact keeps the whole of it."""
+    triggered = result.triggered[:MAX_TRIGGERED]
+    error = result.error
+    if error is not None and len(error) > MAX_ERROR:
+        error = error[:MAX_ERROR] + "…"
+    return msgspec.structs.replace(result, error=error, triggered=triggered)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import step_store, steps
+from agent import step_outcomes, step_store
 from agent.core import Core
 from agent.database import Tx
 from agent.step_outcomes import Done
@@ -165,11 +165,11 @@ async def test_modules_are_resolved_with_the_tags_of_the_desired_document(
 def test_errors_are_cut_to_fit_the_journal() -> None:
     """The artifact keeps the whole text, a journal entry what fits."""
     long = ResourceResult("m", "script", "s", "run", "failed", error="x" * (ARTIFACT_CHUNK * 4))
-    short = steps.bounded_result(long)
+    short = step_outcomes.bounded_result(long)
     assert short.error is not None
-    assert len(short.error) == steps.MAX_ERROR + 1
+    assert len(short.error) == step_outcomes.MAX_ERROR + 1
     many = msgspec.structs.replace(long, triggered=tuple(f"/etc/{n}" for n in range(99_999)))
-    assert len(msgspec.msgpack.encode(steps.bounded_result(many))) < MAX_JOURNAL_BATCH
+    assert len(msgspec.msgpack.encode(step_outcomes.bounded_result(many))) < MAX_JOURNAL_BATCH
 
 
 def store(core: Core, given: Offer) -> None:
