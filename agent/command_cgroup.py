@@ -70,11 +70,16 @@ def find(name: str) -> CommandGroup | None:
 
 
 def make(name: str) -> CommandGroup | None:
-    """Make a group under our own, or return None where that cannot be; sweeps out empty ones."""
+    """Make a group under our own, or return None where that cannot be.
+
+    Empty ones whose name begins alike, up to the first `-`, are swept out: one agent runs one
+    command at a time, but there may be several agents.
+    """
+    alike = f"{PREFIX}{name.partition('-')[0]}-*"
     for place in places():
         path = place / f"{PREFIX}{name}"
         try:
-            for old in place.glob(f"{PREFIX}*"):
+            for old in place.glob(alike):
                 CommandGroup(old).remove()
             path.mkdir(mode=0o755, exist_ok=True)
             group = CommandGroup(path)

@@ -24,11 +24,12 @@ PIECE = 16_384
 PACE = ((100, 0.2), (1_000, 1.0))
 SLOWEST = 10.0
 
-Say = Callable[[int, str], None]
+# Where a piece begins, how many bytes it stands for, and its text.
+Say = Callable[[int, int, str], None]
 
 
 class Collector:
-    """Takes bytes and says pieces: offset in bytes, and text; nothing of it grows without bound."""
+    """Takes bytes and says pieces of text; nothing of it grows without bound."""
 
     def __init__(
         self, path: Path, say: Say, *, head: int = HEAD, tail: int = TAIL, spill: int = SPILL
@@ -122,7 +123,7 @@ class Collector:
         while part:
             size = len(part) if len(part) <= PIECE else whole(part[:PIECE])
             self._pieces += 1
-            self._say(self._said, part[:size].decode("utf-8", "replace"))
+            self._say(self._said, size, part[:size].decode("utf-8", "replace"))
             self._said += size
             part = part[size:]
 

@@ -55,7 +55,7 @@ class Commands:
 
     def do(self, step: Step, offer: Offer, begin: Callable[[], None]) -> Done:
         """Run the command of an accepted step, or tell what became of one that was begun before."""
-        name = hashlib.sha256(step.run_id.encode()).hexdigest()[:32]
+        name = name_of(self._node_id, step.run_id)
         path = self._directory / name
         if step.phase == "started":
             return self._interrupted(name, path)
@@ -142,7 +142,7 @@ class Commands:
                 self._append(ArtifactChunk(name, "output", offset, size, part))
         return name
 
-    def append(self, step: Step, number: int, offset: int, text: str) -> None:
+    def append(self, step: Step, number: int, offset: int, omitted: int, text: str) -> None:
         """Put one piece of output into the journal.
 
         Raises:
@@ -152,7 +152,8 @@ class Commands:
         def job(tx: Tx) -> int:
             found = step_store.find(tx, step.run_id)
             fence = step.fence if found is None else found.fence
-            return self._journal.append(tx, Output(step.run_id, fence, number, offset, text))
+            said = Output(step.run_id, fence, number, offset, text, omitted)
+            return self._journal.append(tx, said)
 
         self._write(job)
 
@@ -171,12 +172,22 @@ class _Said:
         self._commands = commands
         self._step = step
         self._number = 0
+        self._end = 0
 
-    def say(self, offset: int, text: str) -> None:
-        self._number += 1
+    def say(self, offset: int, size: int, text: str) -> None:
         # The command goes on: that it ran is worth more than this piece of what it printed.
         with suppress(StorageError):
-            self._commands.append(self._step, self._number, offset, text)
+            left_out = offset - self._end
+            self._commands.append(self._step, self._number + 1, offset, left_out, text)
+            self._number += 1
+            self._end = offset + size
+
+
+def name_of(node_id: str, run_id: str) -> str:
+    """Return under which name a command's files and cgroup go on a host."""
+    # An id of the coordinator's may hold anything; a path is made of digits only.
+    host, run = (hashlib.sha256(one.encode()).hexdigest() for one in (node_id, run_id))
+    return f"{host[:12]}-{run[:32]}"
 
 
 def _outcome(ended: Ended) -> tuple[StepOutcome, str]:

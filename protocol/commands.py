@@ -67,8 +67,8 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Output(msgspec.Struct, frozen=True):
     """`output`: a piece of what a command printed, both of its streams as they came.
 
-    `number` counts the pieces of a run from 1. `offset` is where it begins in bytes; a piece that
-    does not follow the one before stands after bytes that were left out. `text` is whole UTF-8.
+    `number` counts the pieces of a run from 1. `offset` is where it begins in bytes, `omitted` how
+    many were left out right before it. `text` is whole UTF-8.
     """
 
     run_id: str
@@ -76,6 +76,7 @@ class Output(msgspec.Struct, frozen=True):
     number: int
     offset: int
     text: str
+    omitted: int = 0
 
 
 class CommandResult(msgspec.Struct, frozen=True):

@@ -55,6 +55,7 @@ OWN = Permit(READ.roles, None)
 SIGN = Permit(frozenset({"admin", "operator"}), None)
 RUN = WORK.needs("state.run")
 TAG = WORK.needs("tags.write")
+COMMAND = WORK.needs("commands.run")
 STORE = WORK.needs("modules.write")
 ADMIT = DECIDE.needs("agents.admit")
 KEYS = DECIDE.needs("enrolment-keys")
@@ -140,6 +141,18 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("POST", f"{_V1}/runs/{{run_id}}/decisions"): WORK.needs("decisions"),
     ("POST", f"{_V1}/runs/{{run_id}}/cancel"): RUN,
     ("GET", f"{_V1}/runs/{{run_id}}/events"): READ,
+    ("POST", f"{_V1}/commands"): COMMAND,
+    ("POST", f"{_V1}/commands/preview"): READ,
+    ("GET", f"{_V1}/commands"): READ,
+    ("GET", f"{_V1}/commands/{{command_id}}"): READ,
+    ("DELETE", f"{_V1}/commands/{{command_id}}"): COMMAND,
+    ("GET", f"{_V1}/commands/{{command_id}}/output"): READ,
+    ("GET", f"{_V1}/commands/{{command_id}}/stream"): READ,
+    ("GET", f"{_V1}/command_executions"): READ,
+    ("GET", f"{_V1}/command_executions/{{execution_id}}"): READ,
+    ("DELETE", f"{_V1}/command_executions/{{execution_id}}"): COMMAND,
+    ("POST", f"{_V1}/command_executions/{{execution_id}}/cancel"): COMMAND,
+    ("PATCH", f"{_V1}/command_executions/{{execution_id}}/cancel"): COMMAND,
     ("GET", f"{_V1}/artifacts/{{sha256}}"): READ,
     ("GET", f"{_V1}/events"): READ,
     ("GET", f"{_V1}/secrets"): READ,

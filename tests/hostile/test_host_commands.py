@@ -170,6 +170,7 @@ async def test_a_gigabyte_of_output_is_bounded(host: CommandHost) -> None:
     assert len(text) == 1 << 20
     assert text.endswith("xend\n")
     assert result.omitted == size + 4 - (1 << 20)
+    assert sum(piece.omitted for piece in host.pieces()) == result.omitted
     assert result.unkept == size + 4 - (32 << 20) - (1 << 19)
     assert result.output is not None
     assert host.artifact(result.output) == b"x" * (32 << 20)

@@ -18,7 +18,7 @@ def collected(
     """What is said of some output by a collector with small limits."""
     said: list[tuple[int, str]] = []
     collector = Collector(
-        path, lambda at, text: said.append((at, text)), head=head, tail=tail, spill=spill
+        path, lambda at, _, text: said.append((at, text)), head=head, tail=tail, spill=spill
     )
     for part in parts:
         collector.add(part, 0.0)
@@ -59,7 +59,7 @@ def test_a_character_on_the_cut_is_left_out_whole(tmp_path: Path) -> None:
 def test_a_slow_talker_is_heard_after_a_while(tmp_path: Path) -> None:
     """A fifth of a second at first; the beginning of a character waits for its rest."""
     said: list[tuple[int, str]] = []
-    collector = Collector(tmp_path / "f", lambda at, text: said.append((at, text)))
+    collector = Collector(tmp_path / "f", lambda at, _, text: said.append((at, text)))
     collector.add(b"a\xe2\x82", 10.0)
     collector.tick(10.1)
     assert not said

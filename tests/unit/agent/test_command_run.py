@@ -18,7 +18,7 @@ def said() -> list[str]:
 
 
 def run(path: Path, said: list[str], command: Command, **options: object) -> Ended:
-    output = Collector(path / "out", lambda _, text: said.append(text))
+    output = Collector(path / "out", lambda _, __, text: said.append(text))
     try:
         ended = command_run.run(command, None, output, lambda: False, **options)  # type: ignore[arg-type]  # options of a test
         output.finish()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -107,7 +106,7 @@ async def test_a_command_cut_short_is_interrupted_and_never_run_again(
     assert step is not None
     directory = host.root / "state" / DIRECTORY
     directory.mkdir()
-    name = _name("run-1")
+    name = _name(host)
     (directory / name).write_bytes(b"what it had said\n")
     assert await host.core.steps.run_next()
     result = host.result()
@@ -120,8 +119,8 @@ async def test_a_command_cut_short_is_interrupted_and_never_run_again(
     assert not await host.core.steps.run_next()
 
 
-def _name(run_id: str) -> str:
-    return hashlib.sha256(run_id.encode()).hexdigest()[:32]
+def _name(host: CommandHost) -> str:
+    return command_steps.name_of(host.node, "run-1")
 
 
 def _left() -> subprocess.Popen[bytes]:
@@ -131,7 +130,7 @@ def _left() -> subprocess.Popen[bytes]:
 async def test_what_ran_on_after_a_crash_is_ended(host: CommandHost) -> None:
     """A process that outlived its agent is found by its cgroup or by number and start time."""
     left = _left()
-    name = _name("run-1")
+    name = _name(host)
     group = command_cgroup.make(name)
     if group is not None:
         (group.path / "cgroup.procs").write_text(str(left.pid))
@@ -150,7 +149,7 @@ async def test_a_number_that_is_another_process_now_is_left_alone(host: CommandH
     host.core.database.write(lambda tx: step_store.start(tx, "run-1"))
     directory = host.root / "state" / DIRECTORY
     directory.mkdir()
-    (directory / f"{_name('run-1')}.pid").write_text(f"{os.getpid()} 1")
+    (directory / f"{_name(host)}.pid").write_text(f"{os.getpid()} 1")
     await host.core.steps.run_next()
     assert host.finished().outcome == "interrupted"
 
