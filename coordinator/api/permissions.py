@@ -142,7 +142,7 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("POST", f"{_V1}/runs/{{run_id}}/cancel"): RUN,
     ("GET", f"{_V1}/runs/{{run_id}}/events"): READ,
     ("POST", f"{_V1}/commands"): COMMAND,
-    ("POST", f"{_V1}/commands/preview"): READ,
+    ("POST", f"{_V1}/commands/preview"): COMMAND,
     ("GET", f"{_V1}/commands"): READ,
     ("GET", f"{_V1}/commands/{{command_id}}"): READ,
     ("DELETE", f"{_V1}/commands/{{command_id}}"): COMMAND,
