@@ -40,7 +40,8 @@ class CreateCommandRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     user: str = ""
     cwd: str = "/"
     env: dict[str, str] = {}
-    stdin: bytes = b""
+    # A factory, for the API document cannot show bytes as a default.
+    stdin: bytes = msgspec.field(default_factory=bytes)
     shell: str = DEFAULT_SHELL
     rlimits: dict[str, int] = {}
     transcript: bool = False

@@ -49,7 +49,8 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: str = ""
     cwd: str = "/"
     env: dict[str, str] = {}
-    stdin: bytes = b""
+    # A factory, for the API document cannot show bytes as a default.
+    stdin: bytes = msgspec.field(default_factory=bytes)
     timeout_ms: int | None = None
     rlimits: dict[str, int] = {}
     transcript: bool = False

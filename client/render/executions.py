@@ -23,7 +23,7 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 def grouped(executions: Sequence[Execution]) -> list[Answers]:
-    """Return the executions with equal ends and output together; what went well, then most hosts."""
+    """Return executions with equal ends and output together: what went well, then the most."""
     found: dict[tuple[object, ...], list[Execution]] = {}
     for one in executions:
         key = (one.status, one.exit_code, one.ending, one.reason, one.message, one.output or "")

@@ -142,8 +142,17 @@ def remove_execution(tx: Tx, gone: StoredExecution) -> None:
 
 
 def _command(row: Row[*tuple[object, ...]]) -> StoredCommand:
-    fields = {name: getattr(row, name) for name in StoredCommand.__struct_fields__}
-    return StoredCommand(**{**fields, "command": _commands.decode(row.command)})
+    return StoredCommand(
+        id=row.id,
+        scope=row.scope,
+        command=_commands.decode(row.command),
+        expires_at=row.expires_at,
+        target_all=row.target_all,
+        cluster_name=row.cluster_name,
+        created_by=row.created_by,
+        has_run=row.has_run,
+        inserted_at=row.inserted_at,
+    )
 
 
 def _execution(row: Row[*tuple[object, ...]]) -> StoredExecution:

@@ -88,29 +88,14 @@ class CommandCoordinator(FakeCoordinator):
         found: list[Execution] = []
         for step in run.steps:
             done = signed and step.node_id not in self.away
-            found.append(
-                Execution(
-                    step.node_id,
-                    self.info.id,
-                    step.node_id,
-                    "default",
-                    self.info.command_text,
-                    None,
-                    None,
-                    None,
-                    "completed" if done else "pending",
-                    self.code.get(step.node_id, 0) if done else None,
-                    self.text.get(step.node_id) if done else None,
-                    False,
-                    None,
-                    None,
-                    None,
-                    AT,
-                    AT,
-                    step.name,
-                    "exited" if done else None,
-                )  # fmt: skip
-            )
+            one = Execution(
+                step.node_id, self.info.id, step.node_id, "default", self.info.command_text,
+                None, None, None, "completed" if done else "pending",
+                self.code.get(step.node_id, 0) if done else None,
+                self.text.get(step.node_id) if done else None,
+                False, None, None, None, AT, AT, step.name, "exited" if done else None,
+            )  # fmt: skip
+            found.append(one)
         return tuple(found)
 
     def _listed(self) -> dict[str, object]:

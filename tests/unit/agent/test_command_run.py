@@ -52,13 +52,3 @@ def test_who_ignores_term_is_killed(tmp_path: Path, said: list[str]) -> None:
     assert ended.ending == "timeout"
     assert "".join(said).startswith("up\n")
     assert "".join(said).endswith("no\n")
-
-
-def test_no_process_to_be_had_is_no_crash(
-    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The result says so, with 126."""
-    monkeypatch.setattr("agent.command_launch._STARTER", ("/nowhere/python",))
-    ended = run(tmp_path, said, Command(argv=("true",)))
-    assert ended.exit_code == 126
-    assert "cannot start" in "".join(said)

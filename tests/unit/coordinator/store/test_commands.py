@@ -29,7 +29,7 @@ def test_a_command_is_stored_moved_and_removed() -> None:
     assert store.read_now(lambda tx: commands.execution(tx, "x")) is None
     store.write_now(lambda tx: commands.remove(tx, "c"))
     assert store.read_now(lambda tx: commands.get(tx, "c")) is None
-    assert store.read_now(lambda tx: commands.executions(tx)) == ()
+    assert store.read_now(commands.executions) == ()
 
 
 def test_a_command_for_nobody_is_stored_too() -> None:
