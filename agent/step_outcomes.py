@@ -6,13 +6,20 @@ import msgspec
 
 from protocol import reports
 from protocol.commands import CommandResult
-from protocol.messages import StepOutcome
+from protocol.messages import StepKind, StepOutcome
 from protocol.reasons import Reason
 from protocol.reports import ApplyResult, DriftRecord, PlanResult, ResourceResult
 from state_engine.model import Snapshot
 
 # Text of one error in a journal entry: 256 entries of this fit two batches.
 MAX_ERROR = 4_096
+# What each step's result document is called among artifacts.
+KINDS: dict[StepKind, str] = {
+    "state.plan": "plan",
+    "state.apply": "apply",
+    "state.drift": "drift",
+    "command.run": "command",
+}
 # Causes of one item in a journal entry: 16 addresses of 4 KiB are an eighth of a batch.
 MAX_TRIGGERED = 16
 

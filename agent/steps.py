@@ -22,7 +22,7 @@ from agent.engine_thread import EngineThread
 from agent.guarding import Meeting, Stopped
 from agent.memory import Memory
 from agent.secrets import Secrets
-from agent.step_outcomes import MAX_ERROR, Done, bounded_result
+from agent.step_outcomes import KINDS, MAX_ERROR, Done, bounded_result
 from agent.step_store import Step
 from agent.work import Circumstances, Engine, Hooks
 from protocol import decisions, desired, messages
@@ -37,12 +37,6 @@ from state_engine.model import NodeFacts, ResourceKey, Snapshot
 
 # From the signal to a program until it is left alone: they are asked every 0.1 s.
 KILL_SECONDS = 1.0
-_KINDS = {
-    "state.plan": "plan",
-    "state.apply": "apply",
-    "state.drift": "drift",
-    "command.run": "command",
-}
 _snapshots: msgspec.msgpack.Decoder[Snapshot] = msgspec.msgpack.Decoder(Snapshot)
 _pending: msgspec.msgpack.Decoder[tuple[ResourceDiff, ...]] = msgspec.msgpack.Decoder(
     tuple[ResourceDiff, ...]
@@ -338,7 +332,7 @@ class Steps:
         if len(data) > MAX_ARTIFACT:
             outcome, message = "failed", f"the result of {len(data)} bytes is over the limit"
         elif data:
-            kind = "plan" if step.offer is None else _KINDS[step.offer.step]
+            kind = "plan" if step.offer is None else KINDS[step.offer.step]
             name = self._append_artifact(tx, kind, data)
         if done.snapshot is not None:
             put(tx, "snapshot", msgspec.msgpack.encode(done.snapshot))

@@ -81,7 +81,7 @@ def _allowed(tx: Tx, run: StoredRun, held: Roster) -> bool:
     if asker is None or asker.role not in _ASKING:
         return False
     return all(
-        _lets(group, held, scope) and asker.may(approving.CAPABILITY, scope, group.tags)
+        _lets(group, held, scope) and asker.may(group.capability, scope, group.tags)
         for group in approving.groups(tx, run)
     )
 
