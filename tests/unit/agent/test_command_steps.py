@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -61,10 +60,12 @@ async def test_a_script_that_gets_term_from_elsewhere_was_not_cancelled(host: Co
     assert (result.ending, result.exit_code) == ("exited", 143)
 
 
-async def _cancelled_when(host: CommandHost, there: Callable[[], bool]) -> None:
+async def _cancel_at_first_word(host: CommandHost) -> None:
+    bell = host.core.journal_bell
+    known = 0
     with trio.fail_after(30):
-        while not there():
-            await trio.lowlevel.checkpoint()
+        while not host.text():
+            known = await bell.heard(known)
     host.core.steps.cancel(Cancel("run-1", 1))
 
 
@@ -73,10 +74,12 @@ async def test_a_cancel_ends_it_and_keeps_what_was_printed(
 ) -> None:
     """Exit 143, the outcome `cancelled`, and a child of another session is ended too."""
     note = tmp_path / "pid"
-    script = f"echo before; setsid sh -c 'trap \"\" TERM; echo $$ >{note}; exec sleep 600' & wait"
+    child = f"setsid sh -c 'trap \"\" TERM; echo $$ >{note}; exec sleep 600' &"
+    script = f"{child} while [ ! -s {note} ]; do :; done; echo before; wait"
     assert host.offered(host.offer(shell(script))) == "accepted"
+    host.core.attach()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_cancelled_when, host, lambda: note.exists() and bool(note.read_text()))
+        nursery.start_soon(_cancel_at_first_word, host)
         await host.core.steps.run_next()
     result = host.result()
     assert (result.ending, result.exit_code) == ("cancelled", 143)
