@@ -9,20 +9,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from agent import ledger, policy_file, step_store
+from agent import ledger, policy_check, policy_file, step_store
 from agent.clock import Clock
 from agent.database import StorageError, Tx
 from agent.memory import Memory
-from protocol import decisions, ids, merkle, messages, reports, standing
+from protocol import commands, decisions, ids, merkle, messages, reports, standing
 from protocol.decisions import Context
 from protocol.errors import DecodeError, InvalidName
 from protocol.limits import MAX_APPROVED_ITEMS, MAX_ID, MAX_OFFERS
-from protocol.messages import Offer, RefusedStep
-from protocol.policy import CapabilityRule
+from protocol.messages import Offer, RefusedStep, StepKind
+from protocol.policy import Capability, CapabilityRule
 from protocol.reasons import Reason, Refused
 
 # Of a refusal's words in the journal: two lines of a terminal are enough, this is twelve.
 MAX_DETAIL = 1_024
+
+# Steps that change something, and what a decision on them is called; the others only read.
+CAPABILITIES: dict[StepKind, Capability] = {
+    "state.apply": "state.apply",
+    "command.run": "command.run",
+}
 
 Admitted = Literal["accepted", "known"]
 
@@ -64,7 +70,7 @@ class Admission:
         It may have waited in the queue, or for this host to be switched on again, while its
         decision expired, the operators drew a line, or the host's owner changed the policy.
         """
-        if offer.step != "state.apply":
+        if offer.step not in CAPABILITIES:
             return None
         verdict = self._database.read(lambda tx: self._judge(tx, offer, again=True))
         return verdict if isinstance(verdict, Refused) else None
@@ -136,18 +142,21 @@ class Admission:
         `again` says that the use of its decision was counted when it was accepted.
         """
         wrong = wrong_module(offer)
-        if offer.step != "state.apply":
+        capability = CAPABILITIES.get(offer.step)
+        if capability is None:
             return wrong
         context = self._context(tx, offer, again=again)
         if isinstance(context, Refused):
             return context
         action = signed_action(offer, self._node_id)
-        verdict = decisions.judge(offer.decision, "state.apply", action or b"", context)
+        verdict = decisions.judge(offer.decision, capability, action or b"", context)
         if isinstance(verdict, Refused):
             if action is None and verdict.reason is Reason.ACTION_MISMATCH:
                 text = "what is offered is not this host's part of what was signed"
                 return Refused(Reason.ACTION_MISMATCH, text)
             return verdict
+        if wrong is None and offer.command is not None:
+            wrong = policy_check.forbidden_command(offer.command, context.policy.rule(capability))
         return wrong or verdict
 
     def _context(self, tx: Tx, offer: Offer, *, again: bool) -> Context | Refused:
@@ -184,7 +193,12 @@ def _decision_id(offer: Offer) -> str:
 
 
 def signed_action(offer: Offer, node_id: str) -> bytes | None:
-    """Return the action that an offer amounts to on this host; None if to none at all."""
+    """Return the action that an offer amounts to on this host; None if to none at all.
+
+    A command comes alone: what would run beside it is in nothing that was signed.
+    """
+    if offer.step == "command.run" or offer.command is not None:
+        return _command_action(offer)
     if offer.rollback_of and (offer.modules or offer.standing is not None):
         # What was signed for a schedule or for modules takes nothing back.
         return None
@@ -196,6 +210,16 @@ def signed_action(offer: Offer, node_id: str) -> bytes | None:
         return None
     try:
         return standing.action(versions, offer.removal_limit, offer.standing)
+    except DecodeError:
+        return None
+
+
+def _command_action(offer: Offer) -> bytes | None:
+    beside = any((offer.modules, offer.approved, offer.secrets, offer.standing, offer.rollback_of))
+    if offer.step != "command.run" or offer.command is None or beside:
+        return None
+    try:
+        return commands.action(offer.command)
     except DecodeError:
         return None
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import posixpath
+import pwd
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from protocol.commands import Command
 from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
 from state_engine.model import ResolvedResource, Snapshot
@@ -47,6 +49,23 @@ def forbidden(
         refused = _kind(resource, rule) or _user(resource, rule) or _path(resource, rule)
         if refused is not None:
             return refused
+    return None
+
+
+def forbidden_command(command: Command, rule: CapabilityRule) -> Refused | None:
+    """Return why the rule does not allow a command.
+
+    What a command writes nobody can say beforehand, so a rule that bounds that forbids it.
+    """
+    if rule.kinds or rule.paths or rule.deny_paths:
+        text = "policy.toml: command.run: kinds and paths cannot be held to in a command"
+        return Refused(Reason.POLICY_PATH, text)
+    user = command.user or pwd.getpwuid(os.geteuid()).pw_name
+    # A user may be written as a number; 0 is root's.
+    user = "root" if user.isdecimal() and int(user) == 0 else user
+    if rule.users and user not in rule.users:
+        text = f"policy.toml: command.run: it would run as {user[:64]}, not as one of the users"
+        return Refused(Reason.POLICY_USER, f"{text} {', '.join(rule.users)}")
     return None
 
 

@@ -5,10 +5,23 @@ from __future__ import annotations
 import msgspec
 
 from protocol import reports
-from protocol.messages import StepOutcome
+from protocol.commands import CommandResult
+from protocol.messages import StepKind, StepOutcome
 from protocol.reasons import Reason
-from protocol.reports import ApplyResult, DriftRecord, PlanResult
+from protocol.reports import ApplyResult, DriftRecord, PlanResult, ResourceResult
 from state_engine.model import Snapshot
+
+# Text of one error in a journal entry: 256 entries of this fit two batches.
+MAX_ERROR = 4_096
+# What each step's result document is called among artifacts.
+KINDS: dict[StepKind, str] = {
+    "state.plan": "plan",
+    "state.apply": "apply",
+    "state.drift": "drift",
+    "command.run": "command",
+}
+# Causes of one item in a journal entry: 16 addresses of 4 KiB are an eighth of a batch.
+MAX_TRIGGERED = 16
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -18,7 +31,7 @@ class Done(msgspec.Struct, frozen=True):
     """
 
     outcome: StepOutcome
-    document: PlanResult | ApplyResult | DriftRecord | None = None
+    document: PlanResult | ApplyResult | DriftRecord | CommandResult | None = None
     digest: str = ""
     message: str = ""
     snapshot: Snapshot | None = None
@@ -43,3 +56,12 @@ def apply_outcome(result: ApplyResult) -> tuple[StepOutcome, str, Reason | None]
             return "cancelled", "", None
         case "failed" | "running" | "interrupted":
             return "failed", result.error or "", None
+
+
+def bounded_result(result: ResourceResult) -> ResourceResult:
+    """Return a result that fits a journal entry; the artifact keeps the whole of it."""
+    triggered = result.triggered[:MAX_TRIGGERED]
+    error = result.error
+    if error is not None and len(error) > MAX_ERROR:
+        error = error[:MAX_ERROR] + "…"
+    return msgspec.structs.replace(result, error=error, triggered=triggered)

@@ -17,12 +17,13 @@ from agent import step_store
 from agent.artifacts import Artifacts
 from agent.bells import Bell
 from agent.clock import Clock
+from agent.command_steps import Commands
 from agent.database import StorageError, Tx, get_bytes, put
 from agent.engine_thread import EngineThread
 from agent.guarding import Meeting, Stopped
 from agent.memory import Memory
 from agent.secrets import Secrets
-from agent.step_outcomes import Done
+from agent.step_outcomes import KINDS, MAX_ERROR, Done, bounded_result
 from agent.step_store import Step
 from agent.work import Circumstances, Engine, Hooks
 from protocol import decisions, desired, messages
@@ -31,17 +32,12 @@ from protocol.limits import ARTIFACT_CHUNK, MAX_ARTIFACT
 from protocol.messages import Cancel, Finished, Offer, Progress, RefusedStep, Started
 from protocol.policy import CapabilityRule
 from protocol.reasons import Refused
-from protocol.reports import ApplyResult, DriftRecord, ResourceDiff, ResourceResult
+from protocol.reports import ApplyResult, DriftRecord, ResourceDiff
 from state_engine.engine import progress as engine_progress
 from state_engine.model import NodeFacts, ResourceKey, Snapshot
 
 # From the signal to a program until it is left alone: they are asked every 0.1 s.
 KILL_SECONDS = 1.0
-# Text of one error in a journal entry: 256 entries of this fit two batches.
-MAX_ERROR = 4_096
-# Causes of one item in a journal entry: 16 addresses of 4 KiB are an eighth of a batch.
-MAX_TRIGGERED = 16
-_KINDS = {"state.plan": "plan", "state.apply": "apply", "state.drift": "drift"}
 _snapshots: msgspec.msgpack.Decoder[Snapshot] = msgspec.msgpack.Decoder(Snapshot)
 _pending: msgspec.msgpack.Decoder[tuple[ResourceDiff, ...]] = msgspec.msgpack.Decoder(
     tuple[ResourceDiff, ...]
@@ -96,6 +92,15 @@ class Steps:
             programs_cancelled=self._programs_cancelled,
             secrets=secrets,
             artifacts=None if thread.inline else self.artifacts.fetch,
+        )
+
+        self._commands = Commands(
+            memory,
+            node_id=node_id,
+            state_dir=state_dir,
+            clock=clock,
+            changed=changed,
+            cancelled=self._programs_cancelled,
         )
 
     def set_attributes(self, attributes: dict[str, str]) -> None:
@@ -244,6 +249,10 @@ class Steps:
                 return self._explained(self.engine.drift(record, around, hooks))
             case "state.apply":
                 return self._apply(step, offer, around, hooks)
+            case "command.run":
+                # One that was begun is told of, whatever has become of its decision since.
+                lapsed = self._still(offer) if step.phase == "accepted" else None
+                return lapsed or self._commands.do(step, offer, hooks.begin)
 
     def _explained(self, done: Done) -> Done:
         record = done.document
@@ -327,7 +336,7 @@ class Steps:
         if len(data) > MAX_ARTIFACT:
             outcome, message = "failed", f"the result of {len(data)} bytes is over the limit"
         elif data:
-            kind = "plan" if step.offer is None else _KINDS[step.offer.step]
+            kind = "plan" if step.offer is None else KINDS[step.offer.step]
             name = self._append_artifact(tx, kind, data)
         if done.snapshot is not None:
             put(tx, "snapshot", msgspec.msgpack.encode(done.snapshot))
@@ -387,12 +396,3 @@ class Steps:
             return desired.decode(data) if data else desired.DesiredDocument()
         except DecodeError:
             return desired.DesiredDocument()
-
-
-def bounded_result(result: ResourceResult) -> ResourceResult:
-    """Return a result that fits a journal entry; the artifact keeps the whole of it."""
-    triggered = result.triggered[:MAX_TRIGGERED]
-    error = result.error
-    if error is not None and len(error) > MAX_ERROR:
-        error = error[:MAX_ERROR] + "…"
-    return msgspec.structs.replace(result, error=error, triggered=triggered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from client import approvals_api
 from client.applying import Wish, approve_plan, deny_run
+from client.commanding import decide_command
 from client.failures import ClientError, NotFoundError
 from client.planning import collect
 from client.questions import confirm
@@ -23,6 +24,8 @@ def decide_run(session: Session, run_id: str, wish: Wish, *, deny: bool) -> int:
         ClientError: there is nothing to decide.
     """
     run = session.api.run(run_id)
+    if run.step == "command.run":
+        return decide_command(session, run, wish, deny=deny)
     waiting = run if run.step == "state.apply" else None
     if waiting is not None and run.plan_run_id is None:
         raise ClientError(

@@ -16,6 +16,7 @@ from protocol.api import Run
 from protocol.decisions import Decision, Verdict
 from protocol.keys import SigningKey
 from protocol.limits import CLOCK_SKEW_SECONDS, MAX_DECISION_NODES
+from protocol.policy import Capability
 from protocol.reasons import Refused
 from protocol.reports import BOUND, PlanResult, item_digest, plan_digest
 from protocol.roster import Roster
@@ -45,12 +46,18 @@ class HostPlan(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What a signature would cover: these hosts with these plans, and the guard on removals."""
+    """What a signature would cover: these hosts with these plans, and the guard on removals.
+
+    Of a command there is no plan: the action hash is that of its document, and `seconds` how long
+    it waits for hosts that are away.
+    """
 
     nodes: tuple[str, ...]
     root: str
     removal_limit: int
     action_hash: str
+    capability: Capability = "state.apply"
+    seconds: int = 0
 
 
 def check_plan(node_id: str, name: str | None, plan: PlanResult) -> HostPlan:
@@ -155,7 +162,7 @@ def check_run(run: Run, plans: Sequence[HostPlan], removal_limit: int, scope: st
     return made
 
 
-def decide(
+def decide(  # noqa: PLR0913 - what a signature is made of, each by its name
     made: Statement,
     verdict: Verdict,
     key: SigningKey,
@@ -165,25 +172,28 @@ def decide(
     now: float,
     entropy: bytes,
     comment: str = "",
+    seconds: int = 0,
 ) -> dsse.Envelope:
     """Return a signed decision for one use per host, valid from now on.
 
-    `entropy` is 10 random bytes, `roster` the client's own verified one.
+    `entropy` is 10 random bytes, `roster` the client's own verified one. It is valid for `seconds`
+    if that is more than the usual time.
     """
     operator_id = ids.operator_id(key.public)
-    rule = decisions.required(roster, scope, "state.apply")
+    rule = decisions.required(roster, scope, made.capability)
     several = verdict == "approve" and (rule.quorum > 1 or rule.requester_excluded)
+    usual = COLLECTING_SECONDS if several else DECISION_SECONDS
     decision = Decision(
         v=1,
         decision_id=ids.ulid(now, entropy),
         verdict=verdict,
-        capability="state.apply",
+        capability=made.capability,
         action_hash=made.action_hash,
         nodes=made.nodes,
         scope=scope,
         epoch=roster.epoch(scope),
         not_before=int(now),
-        expires_at=int(now) + (COLLECTING_SECONDS if several else DECISION_SECONDS),
+        expires_at=int(now) + max(usual, seconds),
         uses=1,
         requested_by=operator_id,
         comment=comment,
@@ -224,7 +234,7 @@ def check_decision(
 
 
 def _widened(found: Decision, made: Statement, scope: str, roster: Roster) -> str | None:
-    if found.verdict != "approve" or found.capability != "state.apply":
+    if found.verdict != "approve" or found.capability != made.capability:
         return f"is a {found.verdict} of {found.capability}"
     if found.action_hash != made.action_hash:
         return f"covers {found.action_hash[:16]}, the plans shown make {made.action_hash[:16]}"
@@ -232,7 +242,7 @@ def _widened(found: Decision, made: Statement, scope: str, roster: Roster) -> st
         return "names other hosts than those shown"
     if found.scope != scope or found.uses != 1:
         return f"is for {found.uses} uses in {found.scope}"
-    if found.expires_at - found.not_before > COLLECTING_SECONDS:
+    if found.expires_at - found.not_before > max(COLLECTING_SECONDS, made.seconds):
         return f"is valid for {found.expires_at - found.not_before} seconds"
     if found.roster_version > roster.version:
         return f"was made under roster {found.roster_version}, which nobody has shown us"

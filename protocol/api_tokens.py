@@ -17,6 +17,7 @@ TOKEN_PREFIX = "sf_"  # noqa: S105 - the public part
 TokenCapability = Literal[
     "read",
     "state.run",
+    "commands.run",
     "decisions",
     "modules.write",
     "artifacts.write",
@@ -30,6 +31,7 @@ TokenCapability = Literal[
 CAPABILITIES: dict[TokenCapability, str] = {
     "read": "see hosts, modules, state, runs, drift, events and artifacts",
     "state.run": "ask for plans, applies and looks for drift, and cancel them",
+    "commands.run": "ask for commands, and cancel and delete them",
     "decisions": "bring decisions that operators signed",
     "modules.write": "store and remove modules",
     "artifacts.write": "upload artifacts, the bytes that modules name by digest",

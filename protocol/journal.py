@@ -15,7 +15,15 @@ from protocol import keys
 from protocol.canonical import MAX_INTEGER
 
 EntryKind = Literal[
-    "accepted", "refused", "started", "progress", "artifact", "finished", "drift", "audit"
+    "accepted",
+    "refused",
+    "started",
+    "progress",
+    "output",
+    "artifact",
+    "finished",
+    "drift",
+    "audit",
 ]
 # The year 10000: a time beyond it is no clock's, and its microseconds overflow.
 MAX_TIME = 253_402_300_800.0

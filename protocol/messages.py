@@ -12,6 +12,7 @@ import msgspec
 from protocol import dsse, journal
 from protocol.artifacts import ArtifactAsk, ArtifactPart
 from protocol.canonical import MAX_INTEGER
+from protocol.commands import Command, Output
 from protocol.decisions import NodeProof, PlanProof
 from protocol.errors import MALFORMED, DecodeError
 from protocol.limits import MAX_FRAME, MAX_ID, MAX_TEXT
@@ -26,7 +27,7 @@ from protocol.standing import Standing
 VERSIONS: tuple[int, ...] = (1,)
 
 Approval = Literal["pending", "approved", "rejected"]
-StepKind = Literal["state.plan", "state.apply", "state.drift"]
+StepKind = Literal["state.plan", "state.apply", "state.drift", "command.run"]
 StepOutcome = Literal["succeeded", "failed", "cancelled", "refused", "interrupted", "expired"]
 
 
@@ -166,7 +167,8 @@ class Offer(msgspec.Struct, frozen=True, tag="offer", tag_field="type"):
     `node_proof` leads to the decision's `nodes_root`. With `standing` the decision binds the module
     versions and this order of a schedule, and `approved` and `proof` say nothing. `secrets` are
     those that the modules name, sealed to this host. `rollback_of` names an operation that is to
-    be taken back; then there are no modules.
+    be taken back; then there are no modules. `command` is what `command.run` runs; after
+    `expires_at` it is not begun.
     """
 
     run_id: Id
@@ -184,6 +186,7 @@ class Offer(msgspec.Struct, frozen=True, tag="offer", tag_field="type"):
     standing: Standing | None = None
     secrets: tuple[SealedSecret, ...] = ()
     rollback_of: Id = ""
+    command: Command | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", tag_field="type"):
@@ -278,8 +281,8 @@ class ArtifactChunk(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True):
     """`finished`: the step's outcome; `artifact` names its result document, sent before.
 
-    The document is JSON: a `PlanResult`, an `ApplyResult` or a `DriftRecord`. `reason` is a
-    `Reason` value where not all was done: `plan_changed`, `module_unsigned`.
+    The document is JSON: a `PlanResult`, `ApplyResult`, `DriftRecord` or `CommandResult`. `reason`
+    is a `Reason` value where not all was done: `plan_changed`, `module_unsigned`.
     """
 
     run_id: str
@@ -307,12 +310,15 @@ class Audit(msgspec.Struct, frozen=True):
     severity: Literal["info", "warning", "critical"] = "info"
 
 
-Body = Accepted | RefusedStep | Started | Progress | ArtifactChunk | Finished | Drift | Audit
+Body = (
+    Accepted | RefusedStep | Started | Progress | Output | ArtifactChunk | Finished | Drift | Audit
+)
 BODY_TYPES: dict[journal.EntryKind, type[Body]] = {
     "accepted": Accepted,
     "refused": RefusedStep,
     "started": Started,
     "progress": Progress,
+    "output": Output,
     "artifact": ArtifactChunk,
     "finished": Finished,
     "drift": Drift,

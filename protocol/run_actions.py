@@ -57,19 +57,25 @@ def next_actions(definition: RunDefinition, state: RunState, now: float) -> tupl
     if state.phase == "waiting_approval":
         return ()
     over = now >= _give_up(definition)
-    found = (_next_of(node, state, now, over=over) for node in state.steps)
+    room = not definition.max_parallel or state.at_work(now) < definition.max_parallel
+    late = definition.step == "command.run" and now >= definition.deadline
+    found = (_next_of(node, state, now, over=over, room=room, late=late) for node in state.steps)
     return tuple(action for action in found if action is not None)
 
 
-def _next_of(node: str, state: RunState, now: float, *, over: bool) -> NextAction | None:
+def _next_of(
+    node: str, state: RunState, now: float, *, over: bool, room: bool, late: bool
+) -> NextAction | None:
     step = state.steps[node]
     if step.phase in STEP_FINAL:
         return None
     if step.phase == "pending":
-        return OfferStep(node, step.fence + 1)
-    if over:
+        return OfferStep(node, step.fence + 1) if room else None
+    # A command that its host never took on is not waited for: a late result is taken all the same.
+    lost = late and step.phase == "offered" and step.lease_expires <= now
+    if over or lost:
         return ExpireStep(node)
-    if state.cancelling:
+    if state.cancelling or step.cancelling:
         return CancelStep(node, step.fence)
     return OfferStep(node, step.fence + 1) if step.lease_expires <= now else None
 
@@ -87,5 +93,6 @@ def next_wake(definition: RunDefinition, state: RunState, now: float) -> float |
 
 def _give_up(definition: RunDefinition) -> float:
     # A plan or a drift look only reads: nothing is lost by not waiting for it.
-    grace = GIVE_UP_SECONDS if definition.step == "state.apply" else 0.0
+    acts = definition.step in {"state.apply", "command.run"}
+    grace = GIVE_UP_SECONDS if acts else 0.0
     return definition.deadline + grace

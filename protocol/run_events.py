@@ -133,6 +133,14 @@ class CancelRequested(msgspec.Struct, frozen=True, tag=True):
     message: str = ""
 
 
+class StepCancelRequested(msgspec.Struct, frozen=True, tag=True):
+    """An operator wants one host of the run to stop; what it holds ends when it says so."""
+
+    at: float
+    node: str
+    message: str = ""
+
+
 class RunExpired(msgspec.Struct, frozen=True, tag=True):
     """The run's deadline passed; what no host holds will not begin."""
 
@@ -155,5 +163,6 @@ RunEvent = (
     | StepWithdrawn
     | StepExpired
     | CancelRequested
+    | StepCancelRequested
     | RunExpired
 )

@@ -15,6 +15,7 @@ from typing import assert_never
 
 import msgspec
 
+from protocol.api import StepPhase
 from protocol.messages import StepOutcome
 from protocol.run_actions import (
     GIVE_UP_SECONDS,
@@ -41,6 +42,7 @@ from protocol.run_events import (
     RunEvent,
     RunExpired,
     StepAccepted,
+    StepCancelRequested,
     StepExpired,
     StepFinished,
     StepRefused,
@@ -89,6 +91,10 @@ _OUTCOMES: dict[StepOutcome, StepChange] = {
 }
 
 
+# What counts against `max_failures`; a host that is away has not failed.
+_FAILED: frozenset[StepPhase] = frozenset({"failed", "refused", "interrupted"})
+
+
 def replay(definition: RunDefinition, events: Iterable[RunEvent]) -> RunState:
     """Return the state after all events in order."""
     state = initial(definition)
@@ -99,6 +105,22 @@ def replay(definition: RunDefinition, events: Iterable[RunEvent]) -> RunState:
 
 def reduce(definition: RunDefinition, state: RunState, event: RunEvent) -> RunState:
     """Return the state after one event; the same object if the event changes nothing."""
+    after = _reduced(definition, state, event)
+    return after if after is state else _halted(definition, after, event.at)
+
+
+def _halted(definition: RunDefinition, state: RunState, at: float) -> RunState:
+    most = definition.max_failures
+    if most is None or not state.live:
+        return state
+    count = sum(step.phase in _FAILED for step in state.steps.values())
+    if count <= most:
+        return state
+    hosts = "1 host" if count == 1 else f"{count} hosts"
+    return _settle(_end_pending(state, "withdraw", at, f"not begun: {hosts} failed"), at)
+
+
+def _reduced(definition: RunDefinition, state: RunState, event: RunEvent) -> RunState:
     match event:
         case StepAccepted() | StepStarted() | StepRefused() | StepFinished():
             return _report(state, event)
@@ -109,6 +131,8 @@ def reduce(definition: RunDefinition, state: RunState, event: RunEvent) -> RunSt
         case StepWithdrawn() | StepExpired():
             change: StepChange = "withdraw" if isinstance(event, StepWithdrawn) else "expire"
             return _end_step(state, event, change)
+        case StepCancelRequested():
+            return _cancel_step(state, event)
         case PlanRequested() | Planned() | PlanFailed():
             return _plan_event(state, event)
         case _:
@@ -171,6 +195,23 @@ def _cancel(state: RunState, event: CancelRequested) -> RunState:
     return _settle(_end_pending(marked, "withdraw", event.at), event.at)
 
 
+def _cancel_step(state: RunState, event: StepCancelRequested) -> RunState:
+    step = state.steps.get(event.node)
+    if step is None or step.phase in STEP_FINAL or state.phase in RUN_FINAL:
+        return state
+    if step.phase == "pending":
+        after = _step(step, "withdraw", event.at, event.message)
+        moved = _with_step(state, event.node, after)
+        if state.live or any(one.phase not in STEP_FINAL for one in moved.steps.values()):
+            return _settle(moved, event.at)
+        # Nobody is left to wait for a signature for.
+        return _move(moved, "cancelled", event.at)
+    if step.cancelling:
+        return state
+    marked = msgspec.structs.replace(step, cancelling=True)
+    return _with_step(state, event.node, marked)
+
+
 def _report(state: RunState, event: HostReport) -> RunState:
     step = state.steps.get(event.node)
     if step is None or not max(1, step.confirmed) <= event.fence <= step.fence:
@@ -204,6 +245,10 @@ def _offered(definition: RunDefinition, state: RunState, event: Offered) -> RunS
     if step is None or event.fence <= step.fence or not state.live or state.cancelling:
         return state
     if step.phase == "pending" and event.at >= definition.deadline:
+        return state
+    # Several links may look at once: the place is taken by the offer that is recorded first.
+    most = definition.max_parallel
+    if step.phase == "pending" and most and state.at_work(event.at) >= most:
         return state
     if (step.phase, "offer") not in STEP_TABLE:
         return state
@@ -266,9 +311,9 @@ def _step(
     )
 
 
-def _end_pending(state: RunState, change: StepChange, at: float) -> RunState:
+def _end_pending(state: RunState, change: StepChange, at: float, message: str = "") -> RunState:
     steps = {
-        node: _step(step, change, at) if step.phase == "pending" else step
+        node: _step(step, change, at, message) if step.phase == "pending" else step
         for node, step in state.steps.items()
     }
     if steps == state.steps:

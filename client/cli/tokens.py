@@ -17,6 +17,7 @@ ROLES = ("admin", "operator", "automation", "viewer")
 CAPABILITIES = (
     "read",
     "state.run",
+    "commands.run",
     "decisions",
     "modules.write",
     "artifacts.write",

@@ -65,6 +65,11 @@ class Output:
             spans = line(given) if isinstance(given, str) else given
             self._write("".join(self._styled(span) for span in spans).rstrip() + "\n")
 
+    def text(self, text: str) -> None:
+        """Print a piece of text as it comes, made harmless; it may end in the middle of a line."""
+        self._write("\n".join(map(safe, text.split("\n"))))
+        self._stream.flush()
+
     def note(self, text: str) -> None:
         """Tell a person something that is no part of the answer."""
         if not self.as_json:

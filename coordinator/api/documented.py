@@ -22,6 +22,7 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("secrets", "Values sealed to hosts and operators; the coordinator cannot read them."),
     ("state", "Plan, apply and drift of one host."),
     ("runs", "Work over one or more hosts, its decisions and progress."),
+    ("commands", "Commands over many hosts, each host's execution, and what it printed."),
     ("approvals", "What waits for signatures, who signed, and taking a decision back."),
     ("events", "What happened, in one sequence."),
     ("health", "Probes for a supervisor or load balancer."),

@@ -96,6 +96,18 @@ def select(grammar: Grammar[T], query: Mapping[str, str], items: Iterable[T]) ->
     order = _order(grammar, query)
     if isinstance(order, Refusal):
         return order
+    kept = keep(grammar, query, items)
+    if isinstance(kept, Refusal):
+        return kept
+    # Sorting is stable, so the last key goes first; the identity decides between equals.
+    kept.sort(key=grammar.identity)
+    for field, descending in reversed(order):
+        kept.sort(key=_ranking(field), reverse=descending)
+    return _cut(kept, page, size)
+
+
+def keep(grammar: Grammar[T], query: Mapping[str, str], items: Iterable[T]) -> list[T] | Refusal:
+    """Return the items that the filters of a query leave, in their order."""
     kept = list(items)
     for field in grammar.fields:
         for name in field.parameters():
@@ -104,11 +116,7 @@ def select(grammar: Grammar[T], query: Mapping[str, str], items: Iterable[T]) ->
                 if isinstance(test, Refusal):
                     return test
                 kept = [item for item in kept if test(field.read(item))]
-    # Sorting is stable, so the last key goes first; the identity decides between equals.
-    kept.sort(key=grammar.identity)
-    for field, descending in reversed(order):
-        kept.sort(key=_ranking(field), reverse=descending)
-    return _cut(kept, page, size)
+    return kept
 
 
 def _cut(kept: Sequence[T], page: int, size: int) -> Page[T]:

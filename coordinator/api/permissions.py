@@ -55,6 +55,7 @@ OWN = Permit(READ.roles, None)
 SIGN = Permit(frozenset({"admin", "operator"}), None)
 RUN = WORK.needs("state.run")
 TAG = WORK.needs("tags.write")
+COMMAND = WORK.needs("commands.run")
 STORE = WORK.needs("modules.write")
 UPLOAD = WORK.needs("artifacts.write")
 ADMIT = DECIDE.needs("agents.admit")
@@ -142,6 +143,18 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("POST", f"{_V1}/runs/{{run_id}}/cancel"): RUN,
     ("GET", f"{_V1}/runs/{{run_id}}/events"): READ,
     ("GET", f"{_V1}/artifacts"): READ,
+    ("POST", f"{_V1}/commands"): COMMAND,
+    ("POST", f"{_V1}/commands/preview"): COMMAND,
+    ("GET", f"{_V1}/commands"): READ,
+    ("GET", f"{_V1}/commands/{{command_id}}"): READ,
+    ("DELETE", f"{_V1}/commands/{{command_id}}"): COMMAND,
+    ("GET", f"{_V1}/commands/{{command_id}}/output"): READ,
+    ("GET", f"{_V1}/commands/{{command_id}}/stream"): READ,
+    ("GET", f"{_V1}/command_executions"): READ,
+    ("GET", f"{_V1}/command_executions/{{execution_id}}"): READ,
+    ("DELETE", f"{_V1}/command_executions/{{execution_id}}"): COMMAND,
+    ("POST", f"{_V1}/command_executions/{{execution_id}}/cancel"): COMMAND,
+    ("PATCH", f"{_V1}/command_executions/{{execution_id}}/cancel"): COMMAND,
     ("GET", f"{_V1}/artifacts/{{sha256}}"): READ,
     ("PUT", f"{_V1}/artifacts/{{sha256}}"): UPLOAD,
     ("GET", f"{_V1}/artifacts/{{sha256}}/upload"): READ,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from coordinator.domain import enrolment_keys
+from coordinator.domain import enrolment_keys, executions
 from coordinator.domain.actor import Actor
 from coordinator.domain.outcomes import sure
 from coordinator.domain.refusals import Refusal, invalid, not_found, stale
@@ -205,6 +205,7 @@ def delete(tx: Tx, by: Actor, node_id: str) -> Refusal | None:
     presence.forget(tx, node_id)
     journals.forget(tx, node_id)
     ratchets.forget(tx, node_id)
+    executions.drop(tx, node_id)
     _emit(tx, "agent.deleted", record, by, f"{spec.hostname} was deleted")
     return None
 

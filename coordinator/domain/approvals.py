@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordinator.domain import approving, roster
+from coordinator.domain import approving, roster, run_actions
 from coordinator.domain.approving import Progress
 from coordinator.domain.refusals import Refusal, not_found
 from coordinator.domain.run_views import rfc3339
@@ -27,7 +27,7 @@ def listing(tx: Tx, *, limit: int, offset: int) -> api_approvals.ApprovalPage:
 def get(tx: Tx, run_id: str) -> Approval | Refusal:
     """Return the approval of one apply, whatever became of it."""
     run = runs.get(tx, run_id)
-    if run is None or run.definition.step != "state.apply":
+    if run is None or run.definition.step not in {"state.apply", "command.run"}:
         return not_found("approval", run_id)
     return _view(tx, run, _roster(tx))
 
@@ -60,7 +60,7 @@ def _view(tx: Tx, run: StoredRun, held: Roster | None) -> Approval:
         quorum=progress.rule.quorum if progress is not None else 1,
         requester_excluded=progress is not None and progress.rule.requester_excluded,
         removal_limit=details.removal_limit,
-        action_hash=details.plan.action_hash if details.plan is not None else None,
+        action_hash=run_actions.action_hash(run),
         decision_id=kept.decision_id if kept is not None else None,
         requested_by=_name(held, decision.requested_by) if decision is not None else None,
         signed=_signed(held, kept, progress),

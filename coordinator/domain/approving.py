@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from coordinator.domain import node_statements
+from coordinator.domain import node_statements, run_actions
 from coordinator.store import presence, settings
 from coordinator.store.database import Tx
 from coordinator.store.presence import Detail
@@ -23,7 +23,6 @@ from protocol.policy import Capability, CapabilityRule, Policy
 from protocol.reasons import Reason, Refused
 from protocol.roster import DECIDING_ROLES, ApprovalRule, Roster, stricter
 
-CAPABILITY: Capability = "state.apply"
 # What more signatures put right: anything else is wrong for good.
 UNFINISHED = frozenset({Reason.QUORUM_MISSING, Reason.REQUESTER_UNPROVEN, Reason.GRANT_MISSING})
 # The setting that holds this installation's own public key, in hex.
@@ -36,6 +35,7 @@ class Group(msgspec.Struct, frozen=True):
     node_id: str
     statement: NodeStatement | None
     own: CapabilityRule
+    capability: Capability
 
     @property
     def tags(self) -> Mapping[str, str] | None:
@@ -45,12 +45,12 @@ class Group(msgspec.Struct, frozen=True):
     def rule(self, roster: Roster, scope: str) -> ApprovalRule:
         """Return what approval takes on these hosts."""
         asked = ApprovalRule(self.own.quorum, self.own.requester_excluded)
-        return stricter(asked, decisions.required(roster, scope, CAPABILITY))
+        return stricter(asked, decisions.required(roster, scope, self.capability))
 
     def work(self, scope: str, coordinator: bytes) -> Work:
         """Return what is to be decided on, as `protocol.authority` asks."""
         automation = coordinator if self.own.signature == "coordinator" else b""
-        return Work(CAPABILITY, scope, self.tags, automation)
+        return Work(self.capability, scope, self.tags, automation)
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -70,21 +70,24 @@ class Progress(msgspec.Struct, frozen=True):
 def groups(tx: Tx, run: StoredRun) -> tuple[Group, ...]:
     """Return the hosts of a run, those that are judged alike as one."""
     found: dict[bytes, Group] = {}
+    capability = run_actions.capability(run)
     for node in run.definition.nodes:
         statement = node_statements.current(tx, node)
         seen = presence.get(tx, node)
-        own = policy_rule(seen.details if seen is not None else {})
+        own = policy_rule(seen.details if seen is not None else {}, capability)
         tags = sorted(statement.tags.items()) if statement is not None else None
         key = msgspec.json.encode((tags, own))
-        found.setdefault(key, Group(node, statement, own))
+        found.setdefault(key, Group(node, statement, own, capability))
     return tuple(found.values())
 
 
-def policy_rule(details: Mapping[str, Detail]) -> CapabilityRule:
+def policy_rule(
+    details: Mapping[str, Detail], capability: Capability = "state.apply"
+) -> CapabilityRule:
     """Return what a host has told of its own policy; what it did not tell is as in no policy."""
-    quorum = details.get(f"policy.quorum.{CAPABILITY}")
-    signature = details.get(f"policy.signature.{CAPABILITY}")
-    excluded = details.get(f"policy.requester_excluded.{CAPABILITY}")
+    quorum = details.get(f"policy.quorum.{capability}")
+    signature = details.get(f"policy.signature.{capability}")
+    excluded = details.get(f"policy.requester_excluded.{capability}")
     return CapabilityRule(
         signature="coordinator" if signature == "coordinator" else "operator",
         quorum=min(max(int(quorum), 1), MAX_SIGNATURES) if isinstance(quorum, int) else 1,
@@ -127,7 +130,6 @@ def _judged(
     *,
     rules: bool,
 ) -> Accepted | Refused:
-    plan = run.details.plan
     own = group.own
     if not rules:
         own = msgspec.structs.replace(own, quorum=1, requester_excluded=False)
@@ -136,7 +138,7 @@ def _judged(
         node_id=group.node_id,
         scope=run.details.scope,
         roster=roster,
-        policy=Policy({CAPABILITY: own}),
+        policy=Policy({group.capability: own}),
         coordinator_id="",
         coordinator_key=public,
         used={},
@@ -144,9 +146,8 @@ def _judged(
         now=tx.now,
         statement=group.statement,
     )
-    root = plan.root if plan is not None else ""
-    action = decisions.apply_action(root, run.details.removal_limit)
-    return decisions.judge(envelope, CAPABILITY, action, context)
+    action = run_actions.action(run) or b""
+    return decisions.judge(envelope, group.capability, action, context)
 
 
 def progress(
@@ -186,7 +187,7 @@ def _progress(
         for one in roster.operators
         if one.operator_id not in held
         and one.role in DECIDING_ROLES
-        and one.may(CAPABILITY, work.scope, work.tags)
+        and one.may(work.capability, work.scope, work.tags)
     )
     unproven = requester if requester is not None and requester not in held else ""
     return Progress(rule, counted, max(0, rule.quorum - len(counted)), unproven, able)

@@ -8,7 +8,7 @@ does not let do as much: the hosts ask for no grant of the coordinator's, so it 
 
 from __future__ import annotations
 
-from coordinator.domain import approving, roster, run_decisions
+from coordinator.domain import approving, roster, run_actions, run_decisions
 from coordinator.domain.actor import Actor
 from coordinator.domain.approving import Group
 from coordinator.domain.refusals import Refusal
@@ -47,13 +47,13 @@ def sign(tx: Tx, run_id: str, key: SigningKey) -> api.Run | Refusal | None:
     # By it the domain tells this signature from that of any other automation.
     if settings.get(tx, approving.KEY_SETTING) != key.public.hex():
         settings.put(tx, approving.KEY_SETTING, key.public.hex())
-    plan, scope = run.details.plan, run.details.scope
+    scope = run.details.scope
     decision = Decision(
         v=1,
         decision_id=tx.ulid(),
         verdict="approve",
-        capability=approving.CAPABILITY,
-        action_hash=plan.action_hash if plan is not None else "",
+        capability=run_actions.capability(run),
+        action_hash=run_actions.action_hash(run) or "",
         nodes=run.definition.nodes,
         scope=scope,
         epoch=trusted.roster.epoch(scope),
@@ -81,7 +81,7 @@ def _allowed(tx: Tx, run: StoredRun, held: Roster) -> bool:
     if asker is None or asker.role not in _ASKING:
         return False
     return all(
-        _lets(group, held, scope) and asker.may(approving.CAPABILITY, scope, group.tags)
+        _lets(group, held, scope) and asker.may(group.capability, scope, group.tags)
         for group in approving.groups(tx, run)
     )
 

@@ -9,13 +9,14 @@ import re
 
 import msgspec
 
-from coordinator.domain import audit_witness, run_plans, run_views
+from coordinator.domain import audit_witness, executions, run_plans, run_views
 from coordinator.domain.run_records import record
 from coordinator.store import artifacts, drifts, presence, runs
 from coordinator.store.database import Tx
 from coordinator.store.events import NewEvent, Principal, Severity
 from coordinator.store.runs import StoredRun
 from protocol.audit_journals import noted_head
+from protocol.commands import Output
 from protocol.limits import MAX_COMMENT
 from protocol.messages import (
     Accepted,
@@ -87,6 +88,8 @@ def finished(tx: Tx, host: Host, body: Finished) -> None:
         body.reason[:64] or None,
     )
     run = _report(tx, host, body.run_id, event)
+    # Even where it comes too late for the run: a result is taken as long as there is none.
+    executions.finished(tx, host.node_id, host.scope, body)
     if run is None:
         return
     if body.artifact is not None:
@@ -100,6 +103,11 @@ def finished(tx: Tx, host: Host, body: Finished) -> None:
         case _:
             pass
     run_plans.after(tx, run)
+
+
+def output(tx: Tx, host: Host, body: Output) -> None:
+    """Keep a piece of what a command printed."""
+    executions.printed(tx, host.node_id, body)
 
 
 def _report(tx: Tx, host: Host, run_id: str, event: HostReport) -> StoredRun | None:

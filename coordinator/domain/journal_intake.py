@@ -19,6 +19,7 @@ from coordinator.store.database import Tx
 from coordinator.store.events import NewEvent, Principal
 from coordinator.store.journals import Head
 from protocol import journal, messages
+from protocol.commands import Output
 from protocol.errors import DecodeError
 from protocol.messages import (
     Accepted,
@@ -197,6 +198,8 @@ def _apply(tx: Tx, host: Host, body: Body) -> None:
             host_reports.started(tx, host, body)
         case Progress():
             tx.wake(f"run:{body.run_id}")
+        case Output():
+            host_reports.output(tx, host, body)
         case ArtifactChunk():
             host_reports.chunk(tx, host, body)
         case Finished():

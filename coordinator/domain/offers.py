@@ -14,6 +14,7 @@ from coordinator.domain.run_plans import BadPlan
 from coordinator.domain.run_records import record
 from coordinator.store import decisions, module_versions, runs
 from coordinator.store.database import Tx
+from coordinator.store.decisions import StoredDecision
 from coordinator.store.runs import StoredRun
 from protocol import decisions as rules
 from protocol.errors import DecodeError
@@ -101,7 +102,8 @@ def _wanted(
             return action
     step = run.state.steps[node_id]
     lost = resend is not None and step.phase == "offered" and step.lease not in resend
-    return OfferStep(node_id, step.fence + 1) if lost and not run.state.cancelling else None
+    stopping = run.state.cancelling or step.cancelling
+    return OfferStep(node_id, step.fence + 1) if lost and not stopping else None
 
 
 def _offer(tx: Tx, run: StoredRun, node_id: str, fence: int) -> Offer | None:
@@ -130,7 +132,7 @@ def _built(tx: Tx, run: StoredRun, node_id: str, fence: int) -> Offer | BadPlan:
         modules=tuple(versions),
         rollback_of=run.details.rollback_of or "",
     )
-    if run.definition.step != "state.drift":
+    if run.definition.step in {"state.plan", "state.apply"}:
         applying = run.definition.step == "state.apply"
         sealed = secrets.for_offer(tx, node_id, versions, applying=applying)
         offer = msgspec.structs.replace(offer, secrets=sealed)
@@ -139,6 +141,16 @@ def _built(tx: Tx, run: StoredRun, node_id: str, fence: int) -> Offer | BadPlan:
         if isinstance(with_decision, BadPlan):
             return with_decision
         offer = with_decision
+    if run.definition.step == "command.run":
+        signed = _signed(tx, run)
+        if isinstance(signed, BadPlan):
+            return signed
+        offer = msgspec.structs.replace(
+            offer,
+            decision=signed.envelope,
+            command=run.details.command,
+            expires_at=run.definition.deadline,
+        )
     try:
         encode(offer)
     except DecodeError as error:
@@ -148,10 +160,12 @@ def _built(tx: Tx, run: StoredRun, node_id: str, fence: int) -> Offer | BadPlan:
 
 def _approved(tx: Tx, run: StoredRun, node_id: str, offer: Offer) -> Offer | BadPlan:
     state, fleet = run.state, run.details.plan
-    decision = decisions.get(tx, state.decision_id) if state.decision_id is not None else None
+    decision = _signed(tx, run)
+    if isinstance(decision, BadPlan):
+        return decision
     plan_run = runs.get(tx, state.plan_run_id) if state.plan_run_id is not None else None
-    if decision is None or plan_run is None or fleet is None:
-        return BadPlan(Reason.UNSIGNED, f"run {run.run_id} has no decision or no plan")
+    if plan_run is None or fleet is None:
+        return BadPlan(Reason.UNSIGNED, f"run {run.run_id} has no plan")
     plan = run_plans.read_plan(tx, plan_run, node_id)
     if isinstance(plan, BadPlan):
         return plan
@@ -163,6 +177,12 @@ def _approved(tx: Tx, run: StoredRun, node_id: str, offer: Offer) -> Offer | Bad
         removal_limit=run.details.removal_limit,
         expires_at=float(decision.expires_at),
     )
+
+
+def _signed(tx: Tx, run: StoredRun) -> StoredDecision | BadPlan:
+    named = run.state.decision_id
+    decision = decisions.get(tx, named) if named is not None else None
+    return decision or BadPlan(Reason.UNSIGNED, f"run {run.run_id} has no decision")
 
 
 def heartbeat(
@@ -181,7 +201,7 @@ def heartbeat(
                 expires = tx.now + LEASE_SECONDS
                 record(tx, run, LeaseRenewed(tx.now, node_id, step.fence, expires))
         elif (
-            run.state.cancelling
+            (run.state.cancelling or step.cancelling)
             and step.phase == "offered"
             and offered_here is not None
             and step.lease not in offered_here

@@ -6,7 +6,7 @@ roster, policy and memory: what is accepted here binds no host.
 
 from __future__ import annotations
 
-from coordinator.domain import approving, roster, run_views, signatures
+from coordinator.domain import approving, roster, run_actions, run_views, signatures
 from coordinator.domain.actor import Actor
 from coordinator.domain.refusals import Refusal, not_found
 from coordinator.domain.run_records import record
@@ -55,7 +55,7 @@ def add_decision(tx: Tx, actor: Actor, run_id: str, envelope: dsse.Envelope) -> 
 
 def _closed(tx: Tx, run: StoredRun, decision: Decision) -> Refusal | None:
     run_id = run.run_id
-    if run.state.phase != "waiting_approval" or run.details.plan is None:
+    if run.state.phase != "waiting_approval" or run_actions.action(run) is None:
         return Refusal("conflict", f"run {run_id} is {run.state.phase} and waits for no decision")
     if revocations.get(tx, decision.decision_id) is not None:
         return _refusal(Refused(Reason.REVOKED, "this decision was taken back: sign a new one"))

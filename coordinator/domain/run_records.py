@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from coordinator.domain import executions
 from coordinator.store import runs
 from coordinator.store.database import Tx
 from coordinator.store.events import COORDINATOR, NewEvent, Principal, Severity
@@ -39,7 +40,9 @@ def record(tx: Tx, run: StoredRun, event: RunEvent, actor: Principal = COORDINAT
         before = run.state.steps[node]
         if step is not before and step.phase != before.phase and step.finished_at is not None:
             _step_over(tx, moved, node, step)
-    if _offers_change(run.state, state):
+    if run.details.command is not None:
+        executions.follow_run(tx, run, moved)
+    if _offers_change(run.state, state) or _makes_room(moved, run.state):
         wake_nodes(tx, moved)
     return moved
 
@@ -70,7 +73,18 @@ def wake_nodes(tx: Tx, run: StoredRun) -> None:
 
 def _offers_change(before: RunState, after: RunState) -> bool:
     began = after.phase == "queued" and before.phase != "queued"
-    return began or after.cancelling != before.cancelling
+    marked = any(
+        step.cancelling and not before.steps[node].cancelling for node, step in after.steps.items()
+    )
+    return began or marked or after.cancelling != before.cancelling
+
+
+def _makes_room(run: StoredRun, before: RunState) -> bool:
+    # With a limit on how many are at work, the end of one is the turn of another.
+    if not run.definition.max_parallel:
+        return False
+    ended = sum(step.finished_at is not None for step in before.steps.values())
+    return ended != sum(step.finished_at is not None for step in run.state.steps.values())
 
 
 def _step_over(tx: Tx, run: StoredRun, node: str, step: StepState) -> None:

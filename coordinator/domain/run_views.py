@@ -7,22 +7,24 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from coordinator.domain import host_receipts
+from coordinator.domain import host_receipts, run_actions
 from coordinator.store import artifacts, decisions, records
 from coordinator.store.database import Tx
 from coordinator.store.runs import FleetPlan, StoredRun
 from protocol import api
 from protocol.canonical import Json
+from protocol.commands import CommandResult
 from protocol.decisions import PlanProof, plan_tree
 from protocol.messages import StepKind
 from protocol.reports import ApplyResult, DriftRecord, PlanResult
 from protocol.runs import StepState
 
-Document = PlanResult | ApplyResult | DriftRecord
+Document = PlanResult | ApplyResult | DriftRecord | CommandResult
 _DOCUMENTS: dict[StepKind, type[Document]] = {
     "state.plan": PlanResult,
     "state.apply": ApplyResult,
     "state.drift": DriftRecord,
+    "command.run": CommandResult,
 }
 # Plans that stand in the run itself: up to a body of 1 MiB, the rest is fetched as artifacts.
 MAX_INLINE = 1_048_576
@@ -64,7 +66,7 @@ def show(tx: Tx, run: StoredRun, *, results: bool = True) -> api.Run:
         finished_at=rfc3339(state.finished_at) if state.finished_at is not None else None,
         plan_run_id=state.plan_run_id,
         plan_root=plan.root if plan is not None else None,
-        action_hash=plan.action_hash if plan is not None else None,
+        action_hash=run_actions.action_hash(run),
         removal_limit=details.removal_limit,
         decision=decision.envelope if decision is not None else None,
         rollback_of=details.rollback_of,

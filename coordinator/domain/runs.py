@@ -44,6 +44,8 @@ def create_run(tx: Tx, actor: Actor, request: api.RunRequest) -> api.Run | Refus
 
     An apply without `plan_run_id` begins with a plan run of its own.
     """
+    if request.step == "command.run":
+        return invalid("step", "a command is made with POST /commands")
     if request.step == "state.apply" and request.plan_run_id is not None:
         return _apply_of_plan(tx, actor, request, request.plan_run_id)
     nodes = _nodes(tx, request)
@@ -55,7 +57,7 @@ def create_run(tx: Tx, actor: Actor, request: api.RunRequest) -> api.Run | Refus
     refs = _modules(tx, request)
     if isinstance(refs, Refusal):
         return refs
-    refused = _room(tx, nodes)
+    refused = room(tx, nodes)
     if refused is not None:
         return refused
     return run_views.show(tx, _start(tx, actor, request, nodes, refs, None))
@@ -97,7 +99,8 @@ def _modules(tx: Tx, request: api.RunRequest) -> tuple[ModuleRef, ...] | Refusal
     return _fitting(found)
 
 
-def _room(tx: Tx, nodes: tuple[str, ...]) -> Refusal | None:
+def room(tx: Tx, nodes: tuple[str, ...]) -> Refusal | None:
+    """Return why no more runs may be started on these hosts, or None."""
     if runs.count_unfinished(tx) >= MAX_UNFINISHED:
         message = f"{MAX_UNFINISHED} runs are not over yet: decide or cancel some first"
         return Refusal("too_many_requests", message)
@@ -147,7 +150,7 @@ def _apply_of_plan(
             changing.append(node)
     # Hosts on which nothing would change have no part in what is signed, unless nothing is.
     placed = tuple(changing) or nodes
-    refused = _room(tx, placed)
+    refused = room(tx, placed)
     if refused is not None:
         return refused
     started = _start(tx, actor, request, placed, plan_run.details.modules, plan_run_id)

@@ -15,6 +15,7 @@ from coordinator.store import (
     schema,
     schema_access,
     schema_approvals,
+    schema_commands,
     schema_identity,
     schema_secrets,
 )
@@ -22,7 +23,14 @@ from coordinator.store.connecting import StoreUnusableError
 
 SCRIPTS = Path(__file__).parent / "migrations"
 # Every module that names tables: importing them is what makes `schema.metadata` whole.
-SCHEMAS = (schema, schema_access, schema_approvals, schema_identity, schema_secrets)
+SCHEMAS = (
+    schema,
+    schema_access,
+    schema_approvals,
+    schema_identity,
+    schema_secrets,
+    schema_commands,
+)
 
 
 def upgrade(engine: Engine) -> None:

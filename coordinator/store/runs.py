@@ -15,6 +15,7 @@ from coordinator.store import schema
 from coordinator.store.database import Tx
 from coordinator.store.events import Principal
 from protocol.api import RunPhase
+from protocol.commands import Command
 from protocol.messages import StepKind
 from protocol.run_events import HostReport, LeaseRenewed, Offered, StepExpired, StepWithdrawn
 from protocol.runs import RUN_FINAL, STEP_FINAL, RunDefinition, RunEvent, RunState
@@ -52,6 +53,7 @@ class RunDetails(msgspec.Struct, frozen=True):
     operations: dict[str, str]
     plan: FleetPlan | None = None
     rollback_of: str | None = None
+    command: Command | None = None
 
 
 class StoredRun(msgspec.Struct, frozen=True):

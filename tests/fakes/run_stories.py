@@ -17,6 +17,7 @@ from protocol.runs import RunDefinition
 DEADLINE = 1_000.0
 APPLY = RunDefinition("run", "state.apply", ("a", "b"), DEADLINE)
 PLAN = RunDefinition("run", "state.plan", ("a", "b"), DEADLINE)
+COMMAND = RunDefinition("run", "command.run", ("a", "b", "c"), DEADLINE)
 
 
 def offered(node: str, fence: int = 1, at: float = 10.0) -> Offered:

@@ -20,6 +20,7 @@ from protocol.run_events import (
     RunEvent,
     RunExpired,
     StepAccepted,
+    StepCancelRequested,
     StepExpired,
     StepFinished,
     StepRefused,
@@ -59,14 +60,18 @@ EVENT: st.SearchStrategy[RunEvent] = st.one_of(
     st.builds(StepWithdrawn, AT, NODE),
     st.builds(StepExpired, AT, NODE),
     st.builds(CancelRequested, AT),
+    st.builds(StepCancelRequested, AT, NODE),
     st.builds(RunExpired, AT),
 )
 DEFINITION = st.builds(
     RunDefinition,
     st.just("run"),
-    st.sampled_from(("state.plan", "state.apply", "state.drift")),
+    st.sampled_from(("state.plan", "state.apply", "state.drift", "command.run")),
     st.sampled_from((NODES, NODES[:1], NODES[:2])),
     st.just(1_000.0),
+    st.none(),
+    st.integers(0, 2),
+    st.one_of(st.none(), st.integers(0, 2)),
 )
 RUN_RANK = {"planning": 0, "waiting_approval": 1, "queued": 2, "running": 3}
 STEP_RANK = {"pending": 0, "offered": 1, "accepted": 2, "running": 3}
@@ -182,7 +187,9 @@ def test_doing_what_is_next_always_moves_a_run_on(
                 case _:
                     event = RunExpired(now)
             moved = reduce(definition, state, event)
-            assert moved is not state
+            # Each host may be the one to take the last place; the reducer gives it to the first.
+            full = 0 < definition.max_parallel <= state.at_work(now)
+            assert moved is not state or (full and isinstance(event, Offered))
             state = moved
         if state == before:
             assert wake is not None

@@ -11,13 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent import step_store, steps
+from agent import step_store
 from agent.core import Core
 from agent.database import Tx
 from agent.step_outcomes import Done
 from agent.work import Circumstances, Engine, Hooks, resolve
 from protocol import desired, messages
-from protocol.limits import ARTIFACT_CHUNK, MAX_JOURNAL_BATCH
 from protocol.messages import ArtifactChunk, Body, Cancel, Desired, Finished, Offer, Welcome
 from protocol.reasons import Reason, Refused
 from protocol.reports import DriftRecord, PlanResult, ResourceResult
@@ -160,16 +159,6 @@ async def test_modules_are_resolved_with_the_tags_of_the_desired_document(
         await core.steps.run_next()
         outcomes.append(core.journal.after(core.journal.head - 1)[0].kind)
     assert outcomes == ["refused", "finished"]
-
-
-def test_errors_are_cut_to_fit_the_journal() -> None:
-    """The artifact keeps the whole text, a journal entry what fits."""
-    long = ResourceResult("m", "script", "s", "run", "failed", error="x" * (ARTIFACT_CHUNK * 4))
-    short = steps.bounded_result(long)
-    assert short.error is not None
-    assert len(short.error) == steps.MAX_ERROR + 1
-    many = msgspec.structs.replace(long, triggered=tuple(f"/etc/{n}" for n in range(99_999)))
-    assert len(msgspec.msgpack.encode(steps.bounded_result(many))) < MAX_JOURNAL_BATCH
 
 
 def store(core: Core, given: Offer) -> None:

@@ -18,6 +18,7 @@ from protocol.run_events import (
     RunEvent,
     RunExpired,
     StepAccepted,
+    StepCancelRequested,
     StepExpired,
     StepFinished,
     StepRefused,
@@ -40,6 +41,7 @@ EVENTS: list[RunEvent] = [
     StepWithdrawn(1.0, "a"),
     StepExpired(1.0, "a"),
     CancelRequested(1.0),
+    StepCancelRequested(7.0, "a", "why"),
     RunExpired(1.0),
 ]
 

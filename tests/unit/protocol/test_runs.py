@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from protocol.errors import LocalProtocolError
@@ -18,14 +19,25 @@ from protocol.run_events import (
     RunEvent,
     RunExpired,
     StepAccepted,
+    StepCancelRequested,
     StepExpired,
     StepFinished,
     StepRefused,
     StepStarted,
     StepWithdrawn,
 )
-from protocol.runs import RunDefinition, RunState, initial, reduce, replay
-from tests.fakes.run_stories import APPLY, APPROVED, DEADLINE, PLAN, WHOLE, done, offered
+from protocol.runs import (
+    CancelStep,
+    ExpireStep,
+    OfferStep,
+    RunDefinition,
+    RunState,
+    initial,
+    next_actions,
+    reduce,
+    replay,
+)
+from tests.fakes.run_stories import APPLY, APPROVED, COMMAND, DEADLINE, PLAN, WHOLE, done, offered
 
 
 def phases(state: RunState) -> tuple[str, dict[str, str]]:
@@ -221,3 +233,63 @@ def test_a_run_names_each_node_once_and_at_least_one(nodes: tuple[str, ...]) -> 
     """A run over nothing would never end."""
     with pytest.raises(LocalProtocolError):
         initial(RunDefinition("run", "state.plan", nodes, DEADLINE))
+
+
+def test_a_command_waits_for_its_signature_and_plans_nothing() -> None:
+    """It is offered only after the yes."""
+    waiting = initial(COMMAND)
+    assert waiting.phase == "waiting_approval"
+    assert reduce(COMMAND, waiting, offered("a")) is waiting
+    yes = reduce(COMMAND, waiting, Approved(1.0, "decision"))
+    assert yes.phase == "queued"
+
+
+def test_no_more_hosts_are_at_work_than_allowed() -> None:
+    """The place of one that ended is free; one whose lease ran out holds up nobody."""
+    one = msgspec.structs.replace(COMMAND, max_parallel=1)
+    state = replay(one, [Approved(1.0, "decision"), offered("a")])
+    assert reduce(one, state, offered("b")) is state
+    assert not next_actions(one, state, 20.0)
+    ended = replay(one, [Approved(1.0, "decision"), offered("a"), *done("a")])
+    assert OfferStep("b", 1) in next_actions(one, ended, 30.0)
+    assert reduce(one, ended, offered("b", at=30.0)).steps["b"].phase == "offered"
+    assert OfferStep("b", 1) in next_actions(one, state, 70.0)
+    assert reduce(one, state, offered("b", at=70.0)).steps["b"].phase == "offered"
+
+
+@pytest.mark.parametrize(("most", "left"), [(None, "pending"), (1, "pending"), (0, "cancelled")])
+def test_after_too_many_failures_nothing_more_begins(most: int | None, left: str) -> None:
+    """The rest is cancelled with a reason; what runs goes on to its end."""
+    few = msgspec.structs.replace(COMMAND, max_failures=most)
+    failed = StepFinished(20.0, "a", 1, "failed")
+    state = replay(few, [Approved(1.0, "decision"), offered("a"), offered("b"), failed])
+    assert state.steps["c"].phase == left
+    assert state.steps["b"].phase == "offered"
+    if most == 0:
+        assert state.steps["c"].message == "not begun: 1 host failed"
+        assert replay(few, [Approved(1.0, "d"), offered("a"), failed]).phase == "failed"
+
+
+def test_one_host_of_a_run_can_be_cancelled() -> None:
+    """What has not begun is over at once, what a host holds is told to it; the others go on."""
+    begun = [Approved(1.0, "decision"), offered("a"), StepCancelRequested(11.0, "a", "no")]
+    state = replay(COMMAND, [*begun, StepCancelRequested(11.0, "b", "no")])
+    assert (state.steps["b"].phase, state.steps["b"].message) == ("cancelled", "no")
+    assert next_actions(COMMAND, state, 12.0) == (CancelStep("a", 1), OfferStep("c", 1))
+    assert reduce(COMMAND, state, StepCancelRequested(12.0, "a")) is state
+    assert state.phase in {"queued", "running"}
+
+
+def test_a_run_whose_hosts_were_all_cancelled_waits_for_nothing() -> None:
+    """Before its signature as well as after it."""
+    cancels = [StepCancelRequested(2.0, node) for node in "abc"]
+    assert replay(COMMAND, list(cancels)).phase == "cancelled"
+    assert replay(COMMAND, [Approved(1.0, "d"), *cancels]).phase == "cancelled"
+
+
+def test_a_command_that_no_host_took_on_ends_at_its_deadline() -> None:
+    """One that a host has taken on is waited for a day more."""
+    state = replay(COMMAND, [Approved(1.0, "d"), offered("a"), offered("b"), *done("b")[:1]])
+    expired = reduce(COMMAND, state, RunExpired(DEADLINE))
+    assert expired.steps["c"].phase == "expired"
+    assert next_actions(COMMAND, expired, DEADLINE) == (ExpireStep("a"), OfferStep("b", 2))

@@ -27,6 +27,8 @@ def test_every_creating_post_takes_an_idempotency_key() -> None:
         and not any(p["name"] == "Idempotency-Key" for p in item["post"].get("parameters", ()))
     }
     assert without == {
+        # It only reads, and is a POST for the size of what it asks.
+        "/api/v1/commands/preview",
         "/api/v1/auth/challenge",
         "/api/v1/auth/verify",
         "/api/v1/auth/logout",
