@@ -1,7 +1,9 @@
 """The digests that a decision binds: the desired specification, and the state found before.
 
-A resource with sensitive fields (now, or when it was last applied) gets keyed digests: a plain one
-would let a reader of the plan try out guesses of a secret.
+What was found, and what a removal brings back, is always digested under the host's own key: a plain
+digest would let a reader of the plan try out guesses of what a private file holds. Always, because
+whether a file is private may change with another item of the same apply. What is desired is the
+module's own text, and gets a keyed digest only where it holds a secret.
 """
 
 from __future__ import annotations
@@ -28,11 +30,8 @@ def desired_digest(resource: ResolvedResource, ports: Ports) -> str:
     return _digest(value, ports, keyed=bool(resource.sensitive))
 
 
-def removal_digest(applied: AppliedResource, ports: Ports, *, keyed: bool = False) -> str:
-    """Return the digest of what a removal would do: it follows from all that the record holds.
-
-    With `keyed` nobody else can make it, as is always so where the resource holds a secret.
-    """
+def removal_digest(applied: AppliedResource, ports: Ports) -> str:
+    """Return the digest of what a removal would do: it follows from all that the record holds."""
     value: Json = {
         "context": _CONTEXT,
         "kind": applied.resource.kind,
@@ -44,18 +43,18 @@ def removal_digest(applied: AppliedResource, ports: Ports, *, keyed: bool = Fals
         "pre_uid": applied.pre_uid,
         "pre_gid": applied.pre_gid,
     }
-    return _digest(value, ports, keyed=keyed or bool(applied.resource.sensitive))
+    return _digest(value, ports, keyed=True)
 
 
 def observed_digest(
-    observation: Observation | None, ports: Ports, *, keyed: bool, binds: tuple[str, ...] = ()
+    observation: Observation | None, ports: Ports, *, binds: tuple[str, ...] = ()
 ) -> str:
     """Return the digest of what was found; nothing found has a digest too."""
     state = None if observation is None else observation.state()
     value: dict[str, Json] = {"context": _CONTEXT, "observed": state}
     if binds:
         value["binds"] = list(binds)
-    return _digest(value, ports, keyed=keyed)
+    return _digest(value, ports, keyed=True)
 
 
 def _digest(value: Json, ports: Ports, *, keyed: bool) -> str:

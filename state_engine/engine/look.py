@@ -34,7 +34,6 @@ class Look:
     item: ResourceDiff
     difference: Difference
     observation: Observation | None = None
-    keyed: bool = False
 
 
 class Glancer:
@@ -126,10 +125,10 @@ def look(
             return Look(_item(prepared, difference), difference, observation)
         marked = without_digests(difference.changes, ports)
         item = _item(prepared, msgspec.structs.replace(difference, changes=marked))
-        return Look(item, difference, observation, keyed=True)
+        return Look(item, difference, observation)
     changes = redacted(difference.changes, resource, held, ports)
     item = _item(prepared, msgspec.structs.replace(difference, changes=changes))
-    return Look(item, difference, observation, keyed=True)
+    return Look(item, difference, observation)
 
 
 def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger, ...]) -> Look:
@@ -147,9 +146,7 @@ def bound(found: Look, prepared: Prepared, ports: Ports, triggers: tuple[Trigger
             found.item,
             triggers=triggers,
             desired=prepared.desired(ports),
-            observed=observed_digest(
-                before, ports, keyed=found.keyed, binds=found.difference.binds
-            ),
+            observed=observed_digest(before, ports, binds=found.difference.binds),
         )
         item = msgspec.structs.replace(item, digest=item_digest(item))
     except DecodeError as error:

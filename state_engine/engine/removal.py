@@ -147,18 +147,17 @@ def look_at_removal(
         except (PortError, msgspec.ValidationError) as error:
             refused = msgspec.structs.replace(item, action="error", message=f"remove: {error}")
             return Removal(refused, Undo())
-    keyed = bool(resource.sensitive)
     changes = redacted(undo.changes, resource, None, ports)
-    if not keyed and kind is not None:
-        keyed = covered_private(applied) or touches_private(kind, resource.spec, ports)
-        changes = without_any_digests(changes, ports) if keyed else changes
+    if not resource.sensitive and kind is not None:
+        hidden = covered_private(applied) or touches_private(kind, resource.spec, ports)
+        changes = without_any_digests(changes, ports) if hidden else changes
     try:
         item = msgspec.structs.replace(
             item,
             changes=changes,
             message=undo.message,
-            desired=removal_digest(applied, ports, keyed=keyed),
-            observed=observed_digest(observation, ports, keyed=keyed, binds=binds),
+            desired=removal_digest(applied, ports),
+            observed=observed_digest(observation, ports, binds=binds),
         )
         return Removal(msgspec.structs.replace(item, digest=item_digest(item)), undo)
     except DecodeError as error:

@@ -29,17 +29,24 @@ def test_a_sensitive_resource_has_keyed_digests() -> None:
     plain, secret = a_file("/f", "1234"), a_file("/f", "1234", sensitive=("content",))
     assert desired_digest(secret, ports) == desired_digest(secret, ports)
     assert desired_digest(secret, ports) != desired_digest(plain, ports)
-    keyed, open_ = (observed_digest(SEEN, ports, keyed=keyed) for keyed in (True, False))
-    assert keyed != open_
+
+
+def test_what_was_found_is_digested_under_the_hosts_own_key() -> None:
+    """Two hosts that hold the same give digests that nobody can compare or try guesses against."""
+    here, there = FakePorts(), FakePorts(key=b"another host's key".ljust(32))
+    assert observed_digest(SEEN, here) == observed_digest(SEEN, here)
+    assert observed_digest(SEEN, here) != observed_digest(SEEN, there)
+    applied = AppliedResource(a_file("/f"), pre_image="d" * 64)
+    assert removal_digest(applied, here) != removal_digest(applied, there)
 
 
 def test_nothing_found_and_something_found_differ() -> None:
     """And the text read for showing it does not count."""
     ports = FakePorts()
-    seen = observed_digest(SEEN, ports, keyed=False)
-    assert observed_digest(None, ports, keyed=False) != seen
+    seen = observed_digest(SEEN, ports)
+    assert observed_digest(None, ports) != seen
     other = msgspec.structs.replace(SEEN, text=None)
-    assert observed_digest(other, ports, keyed=False) == seen
+    assert observed_digest(other, ports) == seen
 
 
 def test_removal_binds_how_it_would_be_undone() -> None:
