@@ -155,7 +155,7 @@ class Admission:
                 text = "what is offered is not this host's part of what was signed"
                 return Refused(Reason.ACTION_MISMATCH, text)
             return verdict
-        if wrong is None and offer.command is not None:
+        if offer.command is not None:  # it came alone: there is no module that could be wrong
             wrong = policy_check.forbidden_command(offer.command, context.policy.rule(capability))
         return wrong or verdict
 
@@ -199,8 +199,8 @@ def signed_action(offer: Offer, node_id: str) -> bytes | None:
     """
     if offer.step == "command.run" or offer.command is not None:
         return _command_action(offer)
-    if offer.rollback_of and (offer.modules or offer.standing is not None):
-        # What was signed for a schedule or for modules takes nothing back.
+    if offer.rollback_of and offer.modules:
+        # What was signed for modules takes nothing back; nor is there a schedule without any.
         return None
     if offer.standing is None:
         return approved_action(offer, node_id)

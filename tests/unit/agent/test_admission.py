@@ -14,13 +14,15 @@ import pytest
 from agent import admission, step_store
 from agent.core import Core
 from agent.trust import Pins
-from protocol import decisions, merkle, messages, standing
+from protocol import commands, decisions, merkle, messages, standing
+from protocol.commands import Command
 from protocol.limits import MAX_APPROVED_ITEMS, MAX_ID, MAX_OFFERS
 from protocol.messages import ArtifactChunk, Offer, RefusedStep, Welcome
 from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
 from protocol.standing import Standing
 from tests.fakes.agent import make_core
+from tests.fakes.command_host import CommandHost
 from tests.fakes.operators import SCOPE, Approval, Operator, first_roster, module
 from tests.fakes.small_disk import fill, mounted
 
@@ -186,6 +188,55 @@ def test_a_standing_order_binds_the_modules_offered(tmp_path: Path) -> None:
         {"standing": Standing("nightly", ("noon",))},
     ):
         assert admission.signed_action(msgspec.structs.replace(offer, **change), node) is None
+
+
+def test_a_command_amounts_to_an_action_alone_and_as_its_own_step(tmp_path: Path) -> None:
+    """Beside anything else, in another step, or missing, it is nothing that was signed."""
+    node = make_core(tmp_path / "state").identity.node_id
+    command = Command(argv=("/bin/true",))
+    offer = Offer("r", "command.run", "l", 1, "op", command=command)
+    assert admission.signed_action(offer, node) == commands.action(command)
+    for change in (
+        {"step": "state.apply"},
+        {"step": "state.plan"},
+        {"command": None},
+        {"command": Command()},
+        {"modules": (module("one", b"1", ADA),)},
+        {"approved": ("ab" * 32,)},
+        {"standing": Standing("nightly", ())},
+        {"rollback_of": "op-1"},
+    ):
+        changed = msgspec.structs.replace(offer, **change)
+        assert admission.signed_action(changed, node) is None, change
+    plan = Approval(node, (), ("ab" * 32,), 1.0).signed(ADA)
+    for change in ({"step": "command.run"}, {"command": command}):
+        assert admission.signed_action(msgspec.structs.replace(plan, **change), node) is None
+
+
+def test_the_hosts_policy_is_asked_of_a_command(tmp_path: Path) -> None:
+    """Signed as it should be, it is refused as a user that the policy does not name."""
+    host = CommandHost(tmp_path)
+    signed = host.offer(Command(argv=("/bin/true",), user="daemon"))
+    host.allow('users = ["deploy"]')
+    assert host.offered(signed) == "policy_user"
+    host.allow('users = ["daemon"]')
+    assert host.offered(signed) == "accepted"
+
+
+def test_taking_back_is_approved_by_its_items_and_by_nothing_else(tmp_path: Path) -> None:
+    """What was signed for modules or for a schedule takes nothing back."""
+    node = make_core(tmp_path / "state").identity.node_id
+    plain = Approval(node, (), ("ab" * 32,), 1.0).signed(ADA)
+    back = msgspec.structs.replace(plain, rollback_of="op-1")
+    assert admission.signed_action(back, node) == admission.approved_action(plain, node)
+    order = Standing("nightly", ())
+    one = module("one", b"1", ADA)
+    for change in (
+        {"modules": (one,)},
+        {"standing": order},
+        {"modules": (one,), "standing": order},
+    ):
+        assert admission.signed_action(msgspec.structs.replace(back, **change), node) is None
 
 
 def test_the_rule_for_changes_is_read_from_the_file_each_time(tmp_path: Path) -> None:

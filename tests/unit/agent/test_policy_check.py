@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from agent import policy_check
 from protocol.canonical import Json
+from protocol.commands import Command
 from protocol.policy import CapabilityRule
 from protocol.reasons import Reason, Refused
 from state_engine.model import AppliedResource, ResolvedResource, Snapshot
+
+OWN = pwd.getpwuid(os.geteuid()).pw_name
 
 NOTHING = Snapshot()
 
@@ -144,3 +149,28 @@ def test_removals_are_asked_as_well() -> None:
     )
     kept = Snapshot(applied=(AppliedResource(file("/srv/a", mode="0600")),))
     assert policy_check.forbidden((file("/srv/a"),), kept, rule) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "user", "reason"),
+    [
+        (CapabilityRule(), "", None),
+        (CapabilityRule(kinds=("script",)), "", Reason.POLICY_PATH),
+        (CapabilityRule(paths=("/srv",)), "", Reason.POLICY_PATH),
+        (CapabilityRule(deny_paths=("/etc",)), "", Reason.POLICY_PATH),
+        (CapabilityRule(users=(OWN,)), "", None),
+        (CapabilityRule(users=("deploy", "1000")), "", Reason.POLICY_USER),
+        (CapabilityRule(users=("deploy", "1000")), "deploy", None),
+        (CapabilityRule(users=("deploy", "1000")), "1000", None),
+        (CapabilityRule(users=("deploy", "1000")), "1001", Reason.POLICY_USER),
+        (CapabilityRule(users=("deploy", "1000")), "00", Reason.POLICY_USER),
+        (CapabilityRule(users=("root",)), "0", None),
+        (CapabilityRule(users=("root",)), "1", Reason.POLICY_USER),
+    ],
+)
+def test_a_command_runs_as_one_of_the_users_and_under_no_bound_of_paths(
+    rule: CapabilityRule, user: str, reason: Reason | None
+) -> None:
+    """A number is a user like a name, and 0 is root however it is written."""
+    refused = policy_check.forbidden_command(Command(argv=("/bin/true",), user=user), rule)
+    assert (None if refused is None else refused.reason) == reason
