@@ -29,13 +29,20 @@ class CommandGroup:
         return os.open(self.path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
 
     def members(self) -> tuple[int, ...]:
-        """Return the processes in it; none if it is gone."""
-        try:
-            text = (self.path / "cgroup.procs").read_text("ascii")
-        except OSError:
-            return ()
+        """Return the processes in it, and in groups that were made beneath it; none if it is gone.
+
+        A kernel without `cgroup.kill` would else leave what a command has put into one of those.
+        """
+        found: list[int] = []
+        places = [self.path]
+        while places:
+            place = places.pop()
+            with suppress(OSError):
+                found += map(int, (place / "cgroup.procs").read_text("ascii").split())
+            with suppress(OSError), os.scandir(place) as entries:
+                places += [Path(one.path) for one in entries if one.is_dir(follow_symlinks=False)]
         # 0 stands for a process of another namespace: there is nothing that we could send it.
-        return tuple(pid for pid in map(int, text.split()) if pid > 0)
+        return tuple(pid for pid in found if pid > 0)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to every process in it."""

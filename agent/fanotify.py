@@ -12,7 +12,8 @@ import struct
 from typing import Protocol, cast
 
 import msgspec
-import trio
+
+from agent.kernel_events import KernelEvents
 
 MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
@@ -60,7 +61,7 @@ def _libc() -> _Libc:
     return cast("_Libc", ctypes.CDLL(None, use_errno=True))
 
 
-class Fanotify:
+class Fanotify(KernelEvents):
     """One fanotify group; owned by the drift service."""
 
     def __init__(self) -> None:
@@ -71,12 +72,13 @@ class Fanotify:
         """
         self._libc = _libc()
         try:
-            self._fd = self._libc.fanotify_init(_INIT, os.O_RDONLY | os.O_CLOEXEC)
+            fd = self._libc.fanotify_init(_INIT, os.O_RDONLY | os.O_CLOEXEC)
         except AttributeError as error:
             raise OSError(0, "this system has no fanotify") from error
-        if self._fd < 0:
+        if fd < 0:
             code = ctypes.get_errno()
             raise OSError(code, f"fanotify: {os.strerror(code)}")
+        super().__init__(fd)
 
     def add(self, path: str, *, entries: bool) -> Handle | None:
         """Mark a directory and return its handle; None if its file system gives no handles.
@@ -94,32 +96,9 @@ class Fanotify:
         """Take away all marks, also of directories that have gone elsewhere meanwhile."""
         self._libc.fanotify_mark(self._fd, _MARK_FLUSH, ctypes.c_uint64(0), _AT_FDCWD, b"/")
 
-    async def wait(self) -> None:
-        """Wait until there is something to read.
-
-        Raises:
-            trio.ClosedResourceError: it was closed, by us.
-        """
-        if self._fd < 0:
-            raise trio.ClosedResourceError
-        await trio.lowlevel.wait_readable(self._fd)
-
     def read(self) -> list[Touch]:
         """Return what has happened so far; empty if nothing, or closed meanwhile."""
-        if self._fd < 0:
-            # Its number may be somebody else's by now.
-            return []
-        try:
-            data = os.read(self._fd, _BUFFER)
-        except BlockingIOError:
-            return []
-        return parse(data)
-
-    def close(self) -> None:
-        """Close the group and with it all marks."""
-        trio.lowlevel.notify_closing(self._fd)
-        os.close(self._fd)
-        self._fd = -1
+        return parse(self.take(_BUFFER))
 
 
 def parse(data: bytes) -> list[Touch]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import msgspec
-import trio
+
+from agent.kernel_events import KernelEvents
 
 MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
@@ -65,7 +66,7 @@ def budget(limit: Path = _LIMIT) -> int:
         return BUDGET
 
 
-class Inotify:
+class Inotify(KernelEvents):
     """One inotify descriptor with its watches; owned by the drift service.
 
     Watches are set in arrangements: what was not added between `begin` and `finish` is taken away
@@ -82,9 +83,10 @@ class Inotify:
         self._room = room
         self._wanted: dict[int, int] = {}
         self._held: set[int] = set()
-        self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self._fd < 0:
+        fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if fd < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
+        super().__init__(fd)
 
     def begin(self) -> None:
         """Begin another arrangement; the watches of the last one stay until `finish`."""
@@ -136,32 +138,9 @@ class Inotify:
         """Say whether a path is a symbolic link."""
         return Path(path).is_symlink()
 
-    async def wait(self) -> None:
-        """Wait until there is something to read.
-
-        Raises:
-            trio.ClosedResourceError: it was closed, by us.
-        """
-        if self._fd < 0:
-            raise trio.ClosedResourceError
-        await trio.lowlevel.wait_readable(self._fd)
-
     def read(self) -> list[Event]:
         """Return what has happened so far; empty if nothing, or closed meanwhile."""
-        if self._fd < 0:
-            # Its number may be somebody else's by now.
-            return []
-        try:
-            data = os.read(self._fd, _BUFFER)
-        except BlockingIOError:
-            return []
-        return parse(data)
-
-    def close(self) -> None:
-        """Close the descriptor and with it all watches."""
-        trio.lowlevel.notify_closing(self._fd)
-        os.close(self._fd)
-        self._fd = -1
+        return parse(self.take(_BUFFER))
 
 
 def parse(data: bytes) -> list[Event]:

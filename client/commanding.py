@@ -36,6 +36,8 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.5
 # Our waiting ends then, the command goes on; its own timeout is added.
 PATIENCE = 1_800.0
+# One host has 100,000 pieces at most, 256 a page: what is longer was made up on the way.
+MAX_PAGES = 400
 OPEN = frozenset({"pending", "sent"})
 
 
@@ -59,20 +61,23 @@ def run_command(
         return tell_waiting(session, run, made, msgspec.structs.replace(wish, apply=True))
     if not wish.wait:
         return _left(session, info)
-    return _tell(session, info, _follow(session, info, len(nodes) == 1))
+    return _tell(session, info, _follow(session, info, len(nodes) == 1), len(nodes))
 
 
 def _checked(
     session: Session, info: CommandInfo, request: CreateCommandRequest, nodes: tuple[str, ...]
 ) -> Statement:
-    made = _statement(session, info, nodes)
+    # Until when it may begin is signed too, so that is what was typed as well.
+    made = _statement(session, info, nodes, request.expires_at)
     own = decisions.canonical_hash(commands.action(request.command()))
     if own != made.action_hash:
         raise _lie(f"command {info.id} is another one than was asked for")
     return made
 
 
-def _statement(session: Session, info: CommandInfo, nodes: tuple[str, ...] | None) -> Statement:
+def _statement(
+    session: Session, info: CommandInfo, nodes: tuple[str, ...], expires_at: str | None
+) -> Statement:
     """Return what is to be signed for a command, if its run is over just these hosts."""
     try:
         own = decisions.canonical_hash(commands.action(info.command))
@@ -80,11 +85,11 @@ def _statement(session: Session, info: CommandInfo, nodes: tuple[str, ...] | Non
         raise _lie(f"command {info.id} is none: {error}") from error
     run = session.api.run(info.id)
     placed = tuple(sorted(step.node_id for step in run.steps))
-    if len(set(placed)) != len(placed) or (nodes is not None and placed != nodes):
+    if len(set(placed)) != len(placed) or placed != nodes:
         raise _lie(f"command {info.id} is for other hosts than were asked for")
     if (run.step, run.action_hash, run.scope) != ("command.run", own, session.profile.scope):
         raise _lie(f"run {info.id} asks for a signature over something else than the command")
-    ends = parse_iso(info.expires_at or "")
+    ends = parse_iso(expires_at or "")
     seconds = 0 if ends is None else max(0, int(ends - session.now()) + 1)
     return Statement(placed, "", 0, own, "command.run", seconds)
 
@@ -136,7 +141,9 @@ def decide_command(session: Session, run: Run, wish: Wish, *, deny: bool) -> int
             code="run_not_waiting",
         )
     info = commands_api.command(session.api, run.run_id)
-    made = _statement(session, info, None)
+    # The hosts of the run that is shown below: it is read a second time to be compared.
+    nodes = tuple(sorted(step.node_id for step in run.steps))
+    made = _statement(session, info, nodes, info.expires_at)
     if not session.out.as_json:
         session.out.lines(_shown(info, run))
     question = "Deny" if deny else f"Sign sha256:{made.action_hash} for"
@@ -160,30 +167,38 @@ def decide_command(session: Session, run: Run, wish: Wish, *, deny: bool) -> int
         return tell_waiting(session, run, made, wish)
     if not wish.wait:
         return _left(session, info)
-    return _tell(session, info, _follow(session, info, live=len(made.nodes) == 1))
+    asked = len(made.nodes)
+    return _tell(session, info, _follow(session, info, live=asked == 1), asked)
 
 
 def _shown(info: CommandInfo, run: Run) -> list[str]:
     document = info.command
     fields = {
-        "user": document.user,
+        "user": document.user or "the agent's own",
         "cwd": document.cwd,
         "shell": document.shell if document.script else "",
         "timeout": f"{document.timeout_ms} ms" if document.timeout_ms is not None else "",
         "env": " ".join(f"{name}={value}" for name, value in sorted(document.env.items())),
         "rlimits": " ".join(f"{name}={value}" for name, value in document.rlimits.items()),
+        "expires": info.expires_at or "",
         "stdin": f"{len(document.stdin)} bytes" if document.stdin else "",
         "by": info.created_by,
         "on": ", ".join(label(step.name, step.node_id) for step in run.steps),
     }
     told = [f"{name}: {value}" for name, value in fields.items() if value]
-    return [*document.text.splitlines(), *told]
+    given = document.stdin.decode("utf-8", "backslashreplace")
+    # Indented, so that no line of theirs passes for one of the fields.
+    return [*_indented(document.text), *told, *_indented(given)]
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {one}" for one in text.splitlines()]
 
 
 def _follow(session: Session, info: CommandInfo, live: bool) -> Followed:
     from client import clock
 
-    timeout = (info.timeout or 0) / 1_000
+    timeout = (info.command.timeout_ms or 0) / 1_000
     end = session.now() + PATIENCE + timeout
     pause, seq = FIRST_PAUSE, 0
     told: set[str] = set()
@@ -204,15 +219,16 @@ def _follow(session: Session, info: CommandInfo, live: bool) -> Followed:
 
 
 def _print(session: Session, command_id: str, seq: int) -> int:
-    while True:
+    for _ in range(MAX_PAGES):
         page = commands_api.output(session.api, command_id, seq)
+        if not page.pieces or page.pieces[-1].seq <= seq:
+            break
         for piece in page.pieces:
             if piece.omitted:
                 session.out.note(f"[{piece.omitted} bytes left out]")
             session.out.text(piece.text)
-        if not page.pieces:
-            return seq
         seq = page.pieces[-1].seq
+    return seq
 
 
 def _note_ended(session: Session, found: Sequence[Execution], told: set[str]) -> None:
@@ -240,8 +256,10 @@ def _left(session: Session, info: CommandInfo) -> int:
     return ExitCode.OK
 
 
-def _tell(session: Session, info: CommandInfo, followed: Followed) -> int:
+def _tell(session: Session, info: CommandInfo, followed: Followed, asked: int) -> int:
     found = followed.executions
+    # Each host once, so that an answer that is left out is not taken for one that went well.
+    good = len({one.node_id for one in found if went_well(one)})
     if session.out.as_json:
         session.out.document({"command_id": info.id, "hosts": found, "missing": followed.missing})
     else:
@@ -258,12 +276,12 @@ def _tell(session: Session, info: CommandInfo, followed: Followed) -> int:
         }
         until = f"until {info.expires_at}" if info.expires_at else "for a day"
         session.out.lines(missing_lines(followed.missing, when, until))
-        good = sum(went_well(one) for one in found)
-        if len(found) > 1 or followed.missing:
-            total = f"command {info.id}: {good} of {counted(len(found), 'host')} went well"
+        if asked > 1 or followed.missing:
+            total = f"command {info.id}: {good} of {counted(asked, 'host')} went well"
             missing = f", {len(followed.missing)} missing" if followed.missing else ""
             session.out.lines([total + missing])
-    return ExitCode.OK if all(went_well(one) for one in found) else ExitCode.RESOURCE_FAILED
+    complete = good == asked and all(went_well(one) for one in found)
+    return ExitCode.OK if complete else ExitCode.RESOURCE_FAILED
 
 
 def tell_command(session: Session, command_id: str) -> int:

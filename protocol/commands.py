@@ -127,7 +127,8 @@ def check(command: Command) -> None:
 
 
 def _check_program(command: Command) -> None:
-    if bool(command.argv) == bool(command.script.strip()):
+    # A blank script beside argv would be what runs, and argv what is meant.
+    if bool(command.argv) == bool(command.script) or command.script.isspace():
         raise DecodeError("give either argv or a script that is not blank")
     if command.argv and not command.argv[0]:
         raise DecodeError("argv[0] is empty: name a program")

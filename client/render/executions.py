@@ -67,7 +67,8 @@ def group_lines(executions: Sequence[Execution]) -> list[Line]:
         style = "add" if went_well(group.shown) else "remove"
         head = f"{counted(len(group.hosts), 'host')}: {names}"
         shown.append(line(Span(head, "bold"), "  ", Span(ended(group.shown), style)))
-        shown += [line(text) for text in (group.shown.output or "").splitlines()]
+        # Indented, so that nothing that a host prints passes for the head of another one's answer.
+        shown += [line(f"  {text}") for text in (group.shown.output or "").splitlines()]
         if group.shown.output_artifact is not None:
             rest = f"the rest: GET /api/v1/artifacts/{group.shown.output_artifact}"
             shown.append(line(Span(rest, "dim")))

@@ -156,7 +156,8 @@ async def show_command(call: Caller, command_id: FromPath[str]) -> CommandAnswer
 )
 async def delete_command(call: Caller, command_id: FromPath[str]) -> None:
     """Remove a command with its executions, once all of them are over."""
-    await call.change(lambda tx: commands.delete(tx, command_id))
+    actor = call.actor
+    await call.change(lambda tx: commands.delete(tx, actor, command_id))
 
 
 @get(

@@ -108,7 +108,8 @@ async def show_execution(call: Caller, execution_id: FromPath[str]) -> Execution
 )
 async def delete_execution(call: Caller, execution_id: FromPath[str]) -> None:
     """Remove an execution that is over."""
-    await call.change(lambda tx: commands.delete_execution(tx, execution_id))
+    actor = call.actor
+    await call.change(lambda tx: commands.delete_execution(tx, actor, execution_id))
 
 
 _CANCELLING = documented(

@@ -21,6 +21,7 @@ from coordinator.store import commands as stored
 from coordinator.store import runs as stored_runs
 from coordinator.store.commands import StoredCommand, StoredExecution
 from coordinator.store.database import Tx
+from coordinator.store.events import NewEvent, Principal
 from coordinator.store.runs import RunDetails, StoredRun
 from protocol import commands, decisions, ids
 from protocol import executions as rules
@@ -202,7 +203,7 @@ def _show(found: StoredCommand, counts: dict[rules.Stage, int]) -> CommandInfo:
     )
 
 
-def delete(tx: Tx, command_id: str) -> Refusal | None:
+def delete(tx: Tx, by: Actor, command_id: str) -> Refusal | None:
     """Remove a command with its executions, once none of them can move any more."""
     found = stored.get(tx, command_id)
     if found is None:
@@ -212,6 +213,9 @@ def delete(tx: Tx, command_id: str) -> Refusal | None:
         text = f"{len(moving)} executions are pending or sent: cancel them first"
         return Refusal("conflict", text)
     stored.remove(tx, command_id)
+    target = Principal("command", command_id)
+    text = f"command {command_id} was deleted"
+    tx.emit(NewEvent("command.deleted", found.scope, by.principal(), target, text))
     return None
 
 
@@ -288,7 +292,7 @@ def _time(at: float | None) -> str | None:
     return rfc3339(at) if at is not None else None
 
 
-def delete_execution(tx: Tx, execution_id: str) -> Refusal | None:
+def delete_execution(tx: Tx, by: Actor, execution_id: str) -> Refusal | None:
     """Remove one execution that is over."""
     found = stored.execution(tx, execution_id)
     if found is None:
@@ -296,6 +300,9 @@ def delete_execution(tx: Tx, execution_id: str) -> Refusal | None:
     if found.stage in MOVING:
         return Refusal("conflict", f"the execution is {rules.status(found.stage)}: cancel it first")
     stored.remove_execution(tx, found)
+    target = Principal("command_execution", execution_id)
+    text = f"command {found.command_id} on {found.node_id} was deleted"
+    tx.emit(NewEvent("command_execution.deleted", SCOPE, by.principal(), target, text))
     return None
 
 

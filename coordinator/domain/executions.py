@@ -19,6 +19,8 @@ from protocol.executions import MOVING, SETTLED, ExecutionChange
 from protocol.limits import MAX_COMMENT
 from protocol.messages import Finished, StepOutcome
 
+# What a program can end with; 128 and more are also a shell's words for signals.
+MAX_EXIT_CODE = 255
 # What a step's phase means for its execution; results of hosts come with more (`finished`).
 _OF_PHASE: dict[StepPhase, ExecutionChange] = {
     "accepted": "send",
@@ -59,7 +61,7 @@ def finished(tx: Tx, node_id: str, scope: str, body: Finished) -> None:
         held = result.output is not None and artifacts.sent_by(tx, result.output, node_id)
         said = msgspec.structs.replace(
             found,
-            exit_code=result.exit_code,
+            exit_code=_code(result.exit_code),
             ending=result.ending,
             duration_ms=_natural(result.duration_ms),
             size=_natural(result.size),
@@ -77,6 +79,11 @@ def finished(tx: Tx, node_id: str, scope: str, body: Finished) -> None:
         if name is not None:
             artifacts.refer(tx, name, scope, f"run:{body.run_id}")
     _move(tx, found, said, _OF_OUTCOME[body.outcome])
+
+
+def _code(number: int | None) -> int | None:
+    # Anything beyond is no program's: a host has made it up, and no column may hold it.
+    return number if number is not None and 0 <= number <= MAX_EXIT_CODE else None
 
 
 def _natural(number: int) -> int:

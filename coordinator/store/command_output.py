@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import LargeBinary, bindparam, cast, func, insert, select
 
 from coordinator.store.database import Tx
 from coordinator.store.schema_commands import command_output
@@ -34,7 +34,8 @@ _OF = (command_output.c.command_id == bindparam("command")) & (
 )
 _HELD = select(
     func.count(),
-    func.coalesce(func.sum(func.length(command_output.c.text)), 0),
+    # As bytes: of text SQLite counts what stands before the first NUL only.
+    func.coalesce(func.sum(func.length(cast(command_output.c.text, LargeBinary))), 0),
     func.coalesce(func.max(command_output.c.number), 0),
 ).where(_OF)
 _LAST = select(func.coalesce(func.max(command_output.c.seq), 0)).where(
@@ -47,7 +48,9 @@ def add(tx: Tx, node_id: str, said: Output) -> bool:
     command_id = said.run_id
     held = tx.conn.execute(_HELD, {"command": command_id, "node": node_id}).one()
     count, size, highest = (int(value) for value in held)
-    if said.number <= highest or count >= MAX_PIECES or size + len(said.text) > MAX_TEXT:
+    if not highest < said.number <= MAX_INTEGER or count >= MAX_PIECES:
+        return False
+    if size + len(said.text.encode()) > MAX_TEXT:
         return False
     last = int(tx.conn.execute(_LAST, {"command": command_id}).scalar_one())
     tx.conn.execute(

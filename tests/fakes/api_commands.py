@@ -32,6 +32,9 @@ class CommandCoordinator(FakeCoordinator):
         self.text: dict[str, str] = {}
         self.code: dict[str, int] = {}
         self.bend_command: Callable[[CommandInfo], CommandInfo] = lambda info: info
+        self.bend_output: Callable[[OutputPage], OutputPage] = lambda page: page
+        self.bend_executions: Callable[[tuple[Execution, ...]], tuple[Execution, ...]]
+        self.bend_executions = lambda found: found
         self.info: CommandInfo | None = None
         self.on("POST", "/commands", self._make)
         self.on("POST", "/commands/preview", self._preview)
@@ -99,7 +102,7 @@ class CommandCoordinator(FakeCoordinator):
         return tuple(found)
 
     def _listed(self) -> dict[str, object]:
-        return {"data": self.executions(), "meta": META}
+        return {"data": self.bend_executions(self.executions()), "meta": META}
 
     def _output(self, request: Request) -> Reply:
         del request
@@ -107,4 +110,4 @@ class CommandCoordinator(FakeCoordinator):
             OutputPiece(1, node, 0, text) for node, text in self.text.items() if self.decisions
         )
         seen = sum(one.path.endswith("/output") for one in self.requests)
-        return Reply(OutputPage(pieces if seen == 1 else (), over=True))
+        return Reply(self.bend_output(OutputPage(pieces if seen == 1 else (), over=True)))

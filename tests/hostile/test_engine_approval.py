@@ -119,14 +119,15 @@ def test_a_private_file_that_we_wrote_shows_its_difference() -> None:
 
 def test_a_value_that_was_secret_stays_so_when_the_module_forgets_it() -> None:
     """The file still holds the old version's secret: its text is masked, its state keyed."""
-    ports = FakePorts()
+    ports, twin = FakePorts(), FakePorts(key=b"the key of another host that holds the same")
     old = a_file("/f", "password=hunter2\n", sensitive=("content",), mode="0644")
     new = a_file("/f", "nothing\n", mode="0644")
     held = apply_plan("op", "n", (old,), Snapshot(), ports, approved=None).snapshot
+    apply_plan("op", "n", (old,), Snapshot(), twin, approved=None)
     found = only(ports, new, held)
     assert (found.action, found.changes[0].sensitive) == ("update", True)
     assert "hunter2" not in str(found)
-    assert found.observed != only(ports, new, Snapshot()).observed
+    assert found.observed != only(twin, new, held).observed
     after = apply_plan("op", "n", (new,), held, ports, approved=frozenset({found.digest}))
     assert after.result.status == "succeeded"
 

@@ -36,7 +36,7 @@ def hosts(answer: object) -> dict[str, object]:
 def test_equal_answers_are_shown_once(fleet: LocalFleet) -> None:
     """Both hosts run it at once after one line; what they print alike stands there once."""
     shown = fleet.cli("run", "echo hello; echo there >&2", "--on", "role=web")
-    assert "2 hosts: web1, web2  exit 0\nhello\nthere\n" in shown
+    assert "2 hosts: web1, web2  exit 0\n  hello\n  there\n" in shown
     assert "2 of 2 hosts went well" in shown
 
 

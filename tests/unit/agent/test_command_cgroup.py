@@ -42,6 +42,15 @@ def test_our_own_groups_are_found(tmp_path: Path, own: str, mounts: str, found: 
     assert [str(path) for path in places(proc(tmp_path, own, mounts))] == found
 
 
+def test_groups_within_a_group_are_part_of_it(tmp_path: Path) -> None:
+    """What a command has put into a group beneath its own is ended as well."""
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (tmp_path / "cgroup.procs").write_text("5\n", "ascii")
+    (inner / "cgroup.procs").write_text("7\n0\n", "ascii")
+    assert command_cgroup.CommandGroup(tmp_path).members() == (5, 7)
+
+
 def test_without_proc_there_is_none(tmp_path: Path) -> None:
     """Nothing is guessed."""
     assert places(tmp_path / "nowhere") == ()

@@ -11,6 +11,7 @@ from client import recovering
 from client.failures import AuthError, BadUsageError, UntrustedError
 from protocol import dsse, ids, roster
 from protocol.keys import SigningKey
+from protocol.limits import MAX_ROSTER_CHAIN
 from protocol.roster import RecoveryKey, Roster, RosterOperator, TrustedRoster
 
 ADA, BOB, SAFE, BANK, NEW = (SigningKey(bytes([number]) * 32) for number in range(1, 6))
@@ -72,6 +73,23 @@ def test_a_chain_that_does_not_hold_is_refused() -> None:
     other = dsse.sign(dsse.ROSTER, roster.encode(MADE), BOB, ids.operator_id(BOB.public))
     with pytest.raises(UntrustedError, match="does not hold"):
         recovering.newest((*CHAIN, other))
+
+
+def test_a_chain_may_be_longer_than_one_look_verifies() -> None:
+    """And one of no version at all is no chain."""
+    chain, held = list(CHAIN), HELD
+    while len(chain) <= MAX_ROSTER_CHAIN:
+        following = msgspec.structs.replace(
+            held.roster, version=held.roster.version + 1, previous=held.digest
+        )
+        own = ids.operator_id(ADA.public)
+        chain.append(dsse.sign(dsse.ROSTER, roster.encode(following), ADA, own))
+        step = roster.verify_next(held, chain[-1])
+        assert isinstance(step, TrustedRoster)
+        held = step
+    assert recovering.newest(chain) == held
+    with pytest.raises(UntrustedError):
+        recovering.newest([])
 
 
 @pytest.mark.parametrize("text", ["", "new", "new=12", "1new=" + "ab" * 32])

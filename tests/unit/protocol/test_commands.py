@@ -43,6 +43,7 @@ def test_the_text_is_what_a_person_would_type() -> None:
     ("change", "words"),
     [
         ({"script": "x"}, "either"),
+        ({"script": " \n"}, "either"),
         ({"argv": ()}, "either"),
         ({"argv": (), "script": " \n"}, "either"),
         ({"argv": ("",)}, "empty"),

@@ -29,7 +29,7 @@ def test_commands_are_listed_shown_and_cancelled(
     name = coordinator.info.id
     row = lena.types("commands list").rows[0]
     assert row[:3] == [name, "uptime", "1 pending"]
-    assert "1 host: web1  exit 0\nhello\n" in lena.types(f"commands show {name}").out
+    assert "1 host: web1  exit 0\n  hello\n" in lena.types(f"commands show {name}").out
     assert set(lena.types(f"commands show {name} --json").document()) == {"command", "hosts"}
     coordinator.on("POST", f"/runs/{name}/cancel", Reply({}))
     assert lena.types(f"commands cancel {name}").code == 2

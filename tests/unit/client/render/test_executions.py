@@ -33,6 +33,15 @@ def test_failures_come_last_and_the_largest_group_first() -> None:
     assert [group.hosts for group in found] == [("a", "b"), ("c",), ("d",), ("e",)]
 
 
+def test_output_never_passes_for_the_head_of_another_host() -> None:
+    """A hostile host may print what it likes: only we begin a line at its edge."""
+    lie = "fine\n1 host: db1  exit 0\nall is well"
+    lines = executions.group_lines([one("web1", 1, output=lie)])
+    texts = ["".join(span.text for span in spans) for spans in lines]
+    heads = [text for text in texts if not text.startswith("  ")]
+    assert heads == ["1 host: web1  exit 1"]
+
+
 @pytest.mark.parametrize(
     ("shown", "text"),
     [

@@ -6,6 +6,7 @@ import pytest
 
 from coordinator.domain import commands, runs
 from coordinator.domain.refusals import Refusal
+from coordinator.store import events
 from protocol import api
 from protocol.api_commands import Execution
 from tests.fakes.command_fleet import CommandFleet, accepted, asked, ended
@@ -34,7 +35,7 @@ def test_who_no_host_matches_is_over_at_once(fleet: CommandFleet) -> None:
     """A command without executions has no run."""
     made = fleet.make(asked())
     assert (made.run_id, made.executions) == (None, {})
-    assert fleet.store.write_now(lambda tx: commands.delete(tx, made.id)) is None
+    assert fleet.store.write_now(lambda tx: commands.delete(tx, OPERATOR, made.id)) is None
 
 
 @pytest.mark.parametrize(
@@ -105,21 +106,26 @@ def test_one_host_is_cancelled_and_the_others_go_on(fleet: CommandFleet) -> None
 
 
 def test_a_command_is_deleted_once_it_is_over(fleet: CommandFleet) -> None:
-    """So is an execution."""
+    """So is an execution; the event log keeps who took which away."""
     host = fleet.add(10)
     made = fleet.signed(asked())
     one = fleet.part(made, host)
     for refused in (
-        fleet.store.write_now(lambda tx: commands.delete(tx, made.id)),
-        fleet.store.write_now(lambda tx: commands.delete_execution(tx, one.id)),
+        fleet.store.write_now(lambda tx: commands.delete(tx, OPERATOR, made.id)),
+        fleet.store.write_now(lambda tx: commands.delete_execution(tx, OPERATOR, one.id)),
     ):
         assert refused is not None
         assert refused.kind == "conflict"
     fleet.store.write_now(lambda tx: runs.cancel(tx, OPERATOR, made.id))
     assert fleet.part(made, host).status == "cancelled"
-    assert fleet.store.write_now(lambda tx: commands.delete_execution(tx, one.id)) is None
-    assert fleet.store.write_now(lambda tx: commands.delete(tx, made.id)) is None
+    assert fleet.store.write_now(lambda tx: commands.delete_execution(tx, OPERATOR, one.id)) is None
+    assert fleet.store.write_now(lambda tx: commands.delete(tx, OPERATOR, made.id)) is None
     assert isinstance(fleet.store.read_now(lambda tx: commands.get(tx, made.id)), Refusal)
+    told = fleet.store.read_now(lambda tx: events.after(tx, 0))[-2:]
+    assert [(event.type, event.target.id, event.actor) for event in told] == [
+        ("command_execution.deleted", one.id, OPERATOR.principal()),
+        ("command.deleted", made.id, OPERATOR.principal()),
+    ]
 
 
 def test_a_command_is_made_in_its_own_place_only(fleet: CommandFleet) -> None:
@@ -134,9 +140,9 @@ def test_what_is_not_there_is_not_found(fleet: CommandFleet) -> None:
     """In each of the ways to ask."""
     for job in (
         lambda tx: commands.get(tx, "x"),
-        lambda tx: commands.delete(tx, "x"),
+        lambda tx: commands.delete(tx, OPERATOR, "x"),
         lambda tx: commands.get_execution(tx, "x"),
-        lambda tx: commands.delete_execution(tx, "x"),
+        lambda tx: commands.delete_execution(tx, OPERATOR, "x"),
         lambda tx: commands.cancel_execution(tx, OPERATOR, "x"),
         lambda tx: commands.output_after(tx, "x", 0),
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from coordinator.domain import agents, runs
 from coordinator.store import events
 from protocol import api
@@ -96,3 +98,15 @@ def test_a_host_speaks_for_itself_only() -> None:
     fleet.deliver(other, other.say(*ended(other, offer, text="lie")))
     one = fleet.part(made, host)
     assert (one.status, one.output) == ("pending", None)
+
+
+@pytest.mark.parametrize("code", [-1, 256, 2**53 + 1, 2**70])
+def test_an_exit_code_that_no_program_has_is_none(code: int) -> None:
+    """A hostile host's number reaches neither the store nor a client."""
+    fleet = CommandFleet()
+    host = fleet.add(10)
+    made = fleet.signed(asked())
+    offer = fleet.one_offer(host)
+    fleet.deliver(host, host.say(*ended(host, offer, code=code)))
+    one = fleet.part(made, host)
+    assert (one.status, one.exit_code) == ("completed", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from coordinator.store import command_output
 from protocol.commands import Output
 from tests.fakes.stores import memory_store
@@ -39,12 +41,20 @@ def test_what_was_left_out_is_said_in_the_text() -> None:
     assert text == f"head\n[{2**53 - 1} bytes left out]\ntail"
 
 
-def test_a_host_that_says_too_much_is_not_kept() -> None:
-    """A hostile agent fills no disk."""
+@pytest.mark.parametrize("fill", ["x", "\0"])
+def test_a_host_that_says_too_much_is_not_kept(fill: str) -> None:
+    """A hostile agent fills no disk, not even with characters that some would not count."""
     store = memory_store()
-    big = "x" * (command_output.MAX_TEXT // 2)
+    big = fill * (command_output.MAX_TEXT // 2)
     kept = [
         store.write_now(lambda tx, n=number: command_output.add(tx, "a", piece(n, big)))
         for number in (1, 2, 3)
     ]
     assert kept == [True, True, False]
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 0])
+def test_a_number_that_no_piece_has_is_not_kept(number: int) -> None:
+    """Nor does it end the link of whoever says it."""
+    store = memory_store()
+    assert not store.write_now(lambda tx: command_output.add(tx, "a", piece(number, "x")))
